@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from hflint.findings import Confidence, Finding, Fix, Related, Severity, Span
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from hflint.facts.models import ModelFacts, Models
     from hflint.facts.versions import Versions
     from hflint.rules import Rule

@@ -8,7 +8,8 @@ import pkgutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, get_type_hints
+from types import UnionType
+from typing import Any
 
 from hflint.findings import Finding, Severity
 
@@ -23,7 +24,7 @@ class Rule:
     name: str
     severity: Severity
     group: str
-    subject: type
+    subject: type | UnionType
     check: Check
     default: bool = True  # selected unless the user says otherwise
 
@@ -44,8 +45,9 @@ def rule(code: str, name: str, severity: Severity, *, default: bool = True) -> C
             raise ValueError(f"rule {name} stands in module {module}")
         if code in _registered or any(other.name == name for other in _registered.values()):
             raise ValueError(f"rule {code} {name} is registered twice")
-        first = next(iter(inspect.signature(check).parameters))
-        _registered[code] = Rule(code, name, severity, group, get_type_hints(check)[first], check, default)
+        first = next(iter(inspect.signature(check).parameters.values()))
+        subject = eval(first.annotation, check.__globals__)  # noqa: S307 - our own annotation, a string for the sake of __future__
+        _registered[code] = Rule(code, name, severity, group, subject, check, default)
         return check
 
     return register

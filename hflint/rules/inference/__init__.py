@@ -1,0 +1,1 @@
+"""Generation, forward passes and pipelines."""

@@ -1,0 +1,1 @@
+"""How models are loaded: class, dtype, placement, revision."""

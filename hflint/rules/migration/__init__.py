@@ -1,0 +1,1 @@
+"""What newer versions of the libraries removed, renamed or changed."""

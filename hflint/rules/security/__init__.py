@@ -1,0 +1,1 @@
+"""Secrets, remote code and unsafe weights."""

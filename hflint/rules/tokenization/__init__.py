@@ -1,0 +1,1 @@
+"""What goes into a model: tokenizers, padding, truncation, templates."""

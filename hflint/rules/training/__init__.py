@@ -1,0 +1,1 @@
+"""Training: arguments, trainers, memory and precision."""

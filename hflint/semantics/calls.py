@@ -1,0 +1,439 @@
+"""What a call is worth: an object of a library, a function of the program followed, or something unknown that may change its arguments."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import libcst as cst
+
+from hflint.semantics import builtin_calls
+from hflint.semantics.catalog import DECORATORS_TRANSPARENT, HARMLESS, LIBRARIES, TRANSPARENT, call_kind
+from hflint.semantics.expressions import Expressions
+from hflint.semantics.methods import method_object
+from hflint.semantics.objects import (
+    Change,
+    ChatTemplateCall,
+    LibraryCall,
+    Load,
+    MethodCall,
+    ModelBuild,
+    Part,
+    TokenizerCall,
+    TrainingArguments,
+    spread_table,
+)
+from hflint.semantics.scopes import (
+    Bound,
+    Class,
+    Feature,
+    Function,
+    Instance,
+    Namespace,
+    Partial,
+    Scope,
+)
+from hflint.semantics.values import (
+    UNKNOWN,
+    Items,
+    OneOf,
+    Place,
+    Symbol,
+    Table,
+    Unknown,
+    Value,
+    bare,
+    default_or,
+    join,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+DEPTH = 8  # nested calls of the program's functions that are followed
+FUEL = 6000  # statements followed inside called functions, a module
+
+# Packages that may be given an object without doing anything to it that a rule asks about.
+_INERT = (
+    LIBRARIES
+    | sys.stdlib_module_names
+    | frozenset(
+        [
+            "torch",
+            "numpy",
+            "pandas",
+            "tqdm",
+            "rich",
+            "loguru",
+            "wandb",
+            "gradio",
+            "streamlit",
+            "fastapi",
+            "pydantic",
+            "flask",
+        ]
+    )
+)
+
+
+@dataclass(slots=True)
+class Arguments:
+    """The arguments of a call, evaluated. `open` where a splat may bring more than is listed."""
+
+    positional: list[Value] = field(default_factory=list)
+    keywords: dict[str, Value] = field(default_factory=dict)
+    nodes: dict[str | int, cst.Arg] = field(default_factory=dict)
+    spread: list[Value] = field(default_factory=list)
+    open: bool = False
+
+    def all(self) -> Iterator[Value]:
+        """Every value handed over."""
+        yield from self.positional
+        yield from self.keywords.values()
+        yield from self.spread
+
+
+class Calls(Expressions):
+    """Evaluation of calls."""
+
+    def call(self, node: cst.Call) -> Value:
+        """The value of a call."""
+        if isinstance(node.func, cst.Attribute):
+            receiver = self.evaluate(node.func.value)
+            special = builtin_calls.method_of_container(self, node, receiver)
+            if special is not None:
+                return special
+            callee = self.attribute_of_callee(receiver, node.func.attr.value, node.func)
+        else:
+            callee = self.evaluate(node.func)
+        return self.call_value(callee, self.arguments(node), node)
+
+    def attribute_of_callee(self, receiver: Value, name: str, node: cst.Attribute) -> Value:
+        """What a method call calls; for an object of a library, a `Part` that names the method, over all alternatives at once."""
+        known = [one for one in bare(receiver).alternatives if isinstance(one, LibraryCall)]
+        if known and all(one.custom_class is None or one.custom_class.find(name) is None for one in known):
+            return _Method(receiver, name)
+        return self.attribute_of(receiver, name, node)
+
+    def arguments(self, node: cst.Call) -> Arguments:
+        """Evaluate the arguments of a call."""
+        found = Arguments()
+        for arg in node.args:
+            value = self.evaluate(arg.value)
+            if arg.star == "*":
+                if isinstance(value, Items) and value.complete:
+                    found.positional += value.items
+                else:
+                    found.open = True
+                    found.spread.append(value)
+            elif arg.star == "**":
+                table = spread_table(value)
+                if table is not None:
+                    found.keywords.update(table)
+                elif isinstance(value, TokenizerCall | ChatTemplateCall):
+                    found.spread.append(value)  # brings ids and masks, never an option
+                else:
+                    found.keywords.update(
+                        {k: v for k, v in value.entries.items() if isinstance(k, str)}
+                        if isinstance(value, Table)
+                        else {}
+                    )
+                    found.open = True
+                    found.spread.append(value)
+            elif arg.keyword is not None:
+                found.keywords[arg.keyword.value] = value
+                found.nodes[arg.keyword.value] = arg
+            else:
+                if not found.open:
+                    found.nodes[len(found.positional)] = arg
+                found.positional.append(value)
+        return found
+
+    def call_value(self, callee: Value, given: Arguments, node: cst.Call) -> Value:
+        """Call a value."""
+        if isinstance(callee, OneOf):
+            return join(*(self.call_value(one, given, node) for one in bare(callee).alternatives))
+        if isinstance(callee, _Method):
+            return method_object(self, callee.receiver, callee.name, given, node)
+        if isinstance(callee, LibraryCall):
+            return method_object(self, callee, "__call__", given, node)
+        if isinstance(callee, Part):
+            return method_object(self, callee.of, callee.path, given, node, through=callee)
+        if isinstance(callee, Symbol):
+            return self._call_symbol(callee, given, node)
+        if isinstance(callee, Bound):
+            return self.call_function(
+                callee.function, [callee.instance, *given.positional], given.keywords, self.place(node), open=given.open
+            )
+        if isinstance(callee, Function):
+            return self.call_function(callee, given.positional, given.keywords, self.place(node), open=given.open)
+        if isinstance(callee, Class):
+            return self._instantiate(callee, given, node)
+        if isinstance(callee, Partial):
+            merged = Arguments(
+                [*callee.positional, *given.positional],
+                {**callee.keywords, **given.keywords},
+                given.nodes,
+                given.spread,
+                given.open,
+            )
+            return self.call_value(callee.function, merged, node)
+        if isinstance(callee, Instance) and isinstance(method := callee.cls.find("__call__"), Function):
+            return self.call_function(
+                method, [callee, *given.positional], given.keywords, self.place(node), open=given.open
+            )
+        self.escape(given.all(), _text(node.func), node)
+        return Unknown(f"result of {_text(node.func)}")
+
+    # Names of other modules
+
+    def _call_symbol(self, callee: Symbol, given: Arguments, node: cst.Call) -> Value:
+        known = builtin_calls.call_symbol(self, callee.name, given, node)
+        if known is not None:
+            return known
+        if callee.name in TRANSPARENT and given.positional:
+            return given.positional[0]
+        if callee.name.endswith(("_available", "_version", "version_check")):
+            return Feature(callee.name)
+        found = call_kind(callee.name)
+        if found is not None:
+            return self._library_object(callee.name, *found, given, node)
+        library = callee.name.partition(".")[0]
+        if ("." in callee.name and library not in _INERT) or ("." not in callee.name and library not in HARMLESS):
+            self.escape(given.all(), callee.name, node)
+        return Unknown(f"result of {callee.name}")
+
+    def _library_object(
+        self,
+        callee: str,
+        kind: type[LibraryCall],
+        parameters: tuple[str, ...],
+        given: Arguments,
+        node: cst.Call,
+        *,
+        custom: Class | None = None,
+    ) -> LibraryCall:
+        made = self.make(kind, callee, parameters, given, node)
+        made.custom_class = custom
+        kept = self.keep(made)
+        if callee.endswith(("prepare_model_for_kbit_training", "prepare_model_for_int8_training")):
+            for one in kept.argument("model").alternatives:
+                if isinstance(one, LibraryCall):
+                    self.change(one, "call", "prepare_model_for_kbit_training", kept, node)
+                    return one
+        return kept
+
+    def make(
+        self, kind: type[LibraryCall], callee: str, parameters: tuple[str, ...], given: Arguments, node: cst.Call
+    ) -> LibraryCall:
+        """An object of a kind with its arguments by name."""
+        named = dict(zip(parameters, given.positional, strict=False))
+        nodes = {
+            parameters[k] if isinstance(k, int) else k: arg
+            for k, arg in given.nodes.items()
+            if not isinstance(k, int) or k < len(parameters)
+        }
+        return kind(
+            self.place(node),
+            self.where(),
+            callee,
+            {**named, **given.keywords},
+            nodes,
+            given.positional[len(parameters) :],
+            given.open,
+        )
+
+    # Classes of the program
+
+    def _instantiate(self, cls: Class, given: Arguments, node: cst.Call) -> Value:
+        foreign = self._foreign_object(cls, given, node)
+        if foreign is not None:
+            return foreign
+        if cls.is_record and cls.find("__init__") is None:
+            return self._record_instance(cls, given, node)
+        instance = cls.instance
+        init = cls.find("__init__")
+        if isinstance(init, Function):
+            self.call_function(init, [instance, *given.positional], given.keywords, self.place(node), open=given.open)
+        elif cls.foreign_bases():
+            self.escape(given.all(), cls.name, node)
+        return instance
+
+    def _foreign_object(self, cls: Class, given: Arguments, node: cst.Call) -> LibraryCall | None:
+        """An instance of a subclass of a library's class is that library's object, with unknown arguments if the subclass takes its own."""
+        for base in cls.foreign_bases():
+            if not isinstance(base, Symbol):
+                continue
+            found = call_kind(base.name)
+            if found is None or found[0] in (LibraryCall, ModelBuild):
+                continue
+            own = isinstance(cls.find("__init__"), Function) or (
+                issubclass(found[0], TrainingArguments) and bool(cls.all_fields())
+            )
+            if isinstance(init := cls.find("__init__"), Function):
+                self.call_function(
+                    init, [cls.instance, *given.positional], given.keywords, self.place(node), open=given.open
+                )
+            made = self._library_object(base.name, found[0], found[1], given, node, custom=cls)
+            made.open = made.open or own
+            return made
+        return None
+
+    def _record_instance(self, cls: Class, given: Arguments, node: cst.Call) -> Instance:
+        instance = Instance(cls, self.place(node))
+        fields = cls.all_fields()
+        instance.names.update({name: value for name, value in fields.items() if value is not None})
+        if given.open:
+            instance.names = {name: default_or(value, "**") for name, value in instance.names.items()}
+        instance.names.update(zip(fields, given.positional, strict=False))
+        instance.names.update(given.keywords)
+        return instance
+
+    # Functions of the program
+
+    def call_function(
+        self,
+        function: Function,
+        positional: list[Value],
+        keywords: dict[str, Value],
+        place: Place | None,
+        *,
+        open: bool = False,  # noqa: A002
+    ) -> Value:
+        """Follow a function of the program with these arguments; what it returns, joined over its returns."""
+        self.called.add(function.node)
+        if function in self.active or len(self.active) >= DEPTH or self.fuel > FUEL:
+            for value in (*positional, *keywords.values()):
+                self.escape([value], function.name, place.node if place else function.node)
+            return Unknown("recursion" if function in self.active else "too deep")
+        return self._through_decorators(function, self._follow(function, positional, keywords, open))
+
+    def _follow(self, function: Function, positional: list[Value], keywords: dict[str, Value], is_open: bool) -> Value:
+        saved = (
+            self.scope,
+            self.function_name,
+            self.loops,
+            self.guards,
+            self.conditional,
+            self.returns,
+            self.yields,
+            self.statement,
+        )
+        saved_more = (self.module, self.instance, self.contexts)
+        self.scope = Scope(function.scope)
+        self.function_name, self.module = function.name, function.module
+        self.loops, self.guards, self.conditional, self.returns, self.yields = (), (), False, [], []
+        self.contexts = self.contexts + tuple(d.name for d in function.decorators if isinstance(d, Symbol))
+        self._bind(function, positional, keywords, is_open)
+        if function.owner is not None:
+            first = positional[0] if positional else None
+            self.instance = first if isinstance(first, Instance) else None
+        self.active.append(function)
+        try:
+            return self.run_body(function)
+        finally:
+            self.active.pop()
+            (
+                self.scope,
+                self.function_name,
+                self.loops,
+                self.guards,
+                self.conditional,
+                self.returns,
+                self.yields,
+                self.statement,
+            ) = saved
+            self.module, self.instance, self.contexts = saved_more
+
+    def run_body(self, function: Function) -> Value:
+        """Follow the body of a function whose scope is set up."""
+        raise NotImplementedError
+
+    def _bind(self, function: Function, positional: list[Value], keywords: dict[str, Value], is_open: bool) -> None:
+        parameters = function.node.params
+        names = self.scope.names
+        plain = [*parameters.posonly_params, *parameters.params]
+        for parameter, value in zip(plain, positional, strict=False):
+            names[parameter.name.value] = value
+        rest = dict(keywords)
+        for parameter in (*plain, *parameters.kwonly_params):
+            name = parameter.name.value
+            if name in rest:
+                names[name] = rest.pop(name)
+            elif name not in names:
+                names[name] = self.unbound_parameter(function, parameter, is_open)
+        if isinstance(parameters.star_arg, cst.Param):
+            names[parameters.star_arg.name.value] = Items(tuple(positional[len(plain) :]), "tuple", not is_open)
+        if parameters.star_kwarg is not None:
+            names[parameters.star_kwarg.name.value] = Table(rest, not is_open)
+
+    def unbound_parameter(self, function: Function, parameter: cst.Param, is_open: bool) -> Value:
+        """A parameter that a call did not give; `is_open` where the call may have given it nevertheless, or there was none to be seen."""
+        raise NotImplementedError
+
+    @staticmethod
+    def _through_decorators(function: Function, value: Value) -> Value:
+        for decorator in function.decorators:
+            name = (
+                decorator.name
+                if isinstance(decorator, Symbol)
+                else decorator.name
+                if isinstance(decorator, Function)
+                else ""
+            )
+            if not DECORATORS_TRANSPARENT.match(name):
+                return Unknown(f"{function.name} is decorated")
+        return value
+
+    # Effects
+
+    def change(self, target: LibraryCall, kind: str, name: str, value: Value, node: cst.CSTNode) -> None:
+        """Note something done to an object, once for a place."""
+        if not any(c.place.node is node and c.kind == kind and c.name == name for c in target.changes):
+            target.changes.append(Change(kind, name, value, self.place(node), self.where()))
+
+    def escape(self, values: Iterable[Value], name: str, node: cst.CSTNode) -> None:
+        """Note that unknown code got hold of the objects in some values."""
+        for value in values:
+            for one in _contained(value):
+                self.change(one, "escape", name, UNKNOWN, node)
+
+
+@dataclass(frozen=True, slots=True)
+class _Method(Value):
+    """A method about to be called on an object of a library."""
+
+    receiver: Value
+    name: str
+
+
+def _contained(value: Value, depth: int = 3) -> Iterator[LibraryCall]:
+    """The objects that can be reached through a value handed over."""
+    for one in value.alternatives:
+        if isinstance(one, LibraryCall):
+            yield one
+            if depth and isinstance(one, MethodCall | Load) is False:
+                continue
+        elif isinstance(one, Part) and not one.path.endswith("()") and "token" not in one.path.rpartition(".")[2]:
+            yield one.of
+        elif depth and isinstance(one, Items):
+            for item in one.items:
+                yield from _contained(item, depth - 1)
+        elif depth and isinstance(one, Table):
+            for item in one.entries.values():
+                yield from _contained(item, depth - 1)
+        elif depth and isinstance(one, Instance | Namespace):
+            for item in list(one.names.values()):
+                yield from _contained(item, depth - 1)
+        elif depth and isinstance(one, Bound):
+            yield from _contained(one.instance, depth - 1)
+
+
+def _text(node: cst.BaseExpression) -> str:
+    """A short dotted text of what is called."""
+    if isinstance(node, cst.Name):
+        return node.value
+    if isinstance(node, cst.Attribute):
+        return f"{_text(node.value)}.{node.attr.value}"
+    return "a call"

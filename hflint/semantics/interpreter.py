@@ -1,0 +1,605 @@
+"""Follow a program statement by statement: assignments in order, branches joined, functions and classes of the program itself."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import libcst as cst
+
+from hflint.semantics.builtin_calls import set_attribute
+from hflint.semantics.calls import Calls
+from hflint.semantics.catalog import LIBRARIES, call_kind
+from hflint.semantics.objects import Guard, Import, LibraryCall, Load, Part
+from hflint.semantics.scopes import Class, Function, Scope
+from hflint.semantics.values import MISSING, UNKNOWN, Items, Known, Symbol, Table, Unknown, Value, default_or, join
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+
+_CAUGHT = frozenset(
+    {
+        "ImportError",
+        "ModuleNotFoundError",
+        "AttributeError",
+        "TypeError",
+        "KeyError",
+        "ValueError",
+        "Exception",
+        "BaseException",
+    }
+)
+_RECORDS = ("dataclasses.dataclass", "pydantic.dataclasses.dataclass", "attr.s", "attrs.define", "attr.dataclass")
+_RECORD_BASES = ("pydantic.BaseModel", "typing.NamedTuple", "pydantic_settings.BaseSettings")
+_OPTION = ("click.option", "click.argument")
+
+
+class Interpreter(Calls):
+    """Evaluation of statements, and the order in which a module's functions are followed."""
+
+    def run(self) -> None:
+        """Follow the module: its body, then every function that nothing in it called. Twice where methods or globals tie functions together."""
+        self._pass()
+        if self.global_writes or any(cls.shared and cls.shared.left_by for cls in self.classes.values()):
+            self._pass()
+
+    def _pass(self) -> None:
+        self.scope = self.top
+        self.scope.names = {}
+        self.pending, self.called, self.fresh, self.order, self.fuel = [], set(), {}, 0, 0
+        self.block(self.module.tree.body)
+        for name, value in self.global_writes.items():
+            self.top.weaken(name, value)
+        position = 0
+        while position < len(self.pending):
+            function = self.pending[position]
+            position += 1
+            if function.node not in self.called:
+                self._follow_uncalled(function)
+
+    def _follow_uncalled(self, function: Function) -> None:
+        self.fuel = 0
+        if function.owner is None:
+            self.call_function(function, [], {}, None, open=True)
+            return
+        instance = function.owner.instance
+        names = dict(instance.names)
+        if not function.name.endswith(".__init__"):
+            instance.settle()
+        before = dict(instance.names)
+        is_static = any(isinstance(d, Symbol) and d.name == "staticmethod" for d in function.decorators)
+        self.call_function(function, [] if is_static else [instance], {}, None, open=True)
+        instance.note(function.name, before)
+        instance.names = {**instance.names, **names} if names else instance.names
+
+    def unbound_parameter(self, function: Function, parameter: cst.Param, is_open: bool) -> Value:
+        """A parameter that a call did not give: its default, a click option's, or an object of the class that its annotation names."""
+        name = parameter.name.value
+        for decorator in function.decorators:
+            if isinstance(decorator, Table) and decorator.entries.get("name") == Known(name):
+                return default_or(decorator.entries["default"], "command line")
+        default = function.defaults.get(name)
+        if default is not None and not (is_open and default.constant is None):
+            return default_or(default, f"parameter {name}") if is_open else default
+        return self._annotated(parameter, function) or Unknown(f"parameter {name}")
+
+    def _annotated(self, parameter: cst.Param, function: Function) -> Value | None:
+        if parameter.annotation is None:
+            return None
+        outer, self.scope = self.scope, function.scope
+        try:
+            named = self._annotation(parameter.annotation.annotation)
+        finally:
+            self.scope = outer
+        if isinstance(named, Class):
+            return named.instance
+        found = call_kind(f"{named.name}.from_pretrained") if isinstance(named, Symbol) else None
+        if found is None or not isinstance(named, Symbol):
+            return None
+        if found[0] is LibraryCall or not issubclass(found[0], Load):
+            return None
+        made = self.keep(found[0](self.place(parameter), self.where(), f"{named.name}.from_pretrained", open=True))
+        self.change(made, "escape", "the caller", UNKNOWN, parameter)
+        return made
+
+    def _annotation(self, node: cst.BaseExpression) -> Value:
+        if isinstance(node, cst.SimpleString):
+            try:
+                node = cst.parse_expression(str(node.evaluated_value))
+            except (cst.ParserSyntaxError, ValueError):
+                return UNKNOWN
+        if isinstance(node, cst.Name):
+            return self.scope.find(node.value) or UNKNOWN
+        if isinstance(node, cst.Attribute):
+            base = self._annotation(node.value)
+            return Symbol(f"{base.name}.{node.attr.value}") if isinstance(base, Symbol) else UNKNOWN
+        if isinstance(node, cst.BinaryOperation) and isinstance(node.operator, cst.BitOr):
+            sides = [self._annotation(side) for side in (node.left, node.right)]
+            known = [side for side in sides if isinstance(side, Symbol | Class)]
+            return known[0] if len(known) == 1 else UNKNOWN
+        if isinstance(node, cst.Subscript) and isinstance(node.value, cst.Name | cst.Attribute):
+            base = self._annotation(node.value)
+            if (
+                isinstance(base, Symbol)
+                and base.name in ("typing.Optional", "typing.Annotated")
+                and isinstance(node.slice[0].slice, cst.Index)
+            ):
+                return self._annotation(node.slice[0].slice.value)
+        return UNKNOWN
+
+    # Blocks
+
+    def block(self, body: Sequence[cst.BaseStatement | cst.BaseSmallStatement]) -> bool:
+        """Follow statements in order; whether control can come out at the end."""
+        for statement in body:
+            if self.active:
+                self.fuel += 1
+            if isinstance(statement, cst.SimpleStatementLine):
+                self.statement = statement
+                if not all(self._small(one) for one in statement.body):
+                    return False
+                continue
+            self.statement = statement
+            handler = self._STATEMENTS.get(type(statement))
+            if handler is not None and not handler(self, statement):
+                return False
+        return True
+
+    def _suite(self, suite: cst.BaseSuite) -> bool:
+        if isinstance(suite, cst.SimpleStatementSuite):
+            self.statement = suite
+            return all(self._small(one) for one in suite.body)
+        return self.block(suite.body)
+
+    def run_body(self, function: Function) -> Value:
+        """Follow a function's body; what it returns."""
+        if isinstance(function.node, cst.Lambda):
+            return self.evaluate(function.node.body)
+        ends = self._suite(function.node.body)
+        if self.yields:
+            value = join(*self.yields)
+            manager = any(isinstance(d, Symbol) and "contextmanager" in d.name for d in function.decorators)
+            return value if manager else Items((value,), "generator", complete=False)
+        if ends and self.returns:
+            return join(*self.returns, Known(None))
+        return join(*self.returns) if self.returns else Known(None)
+
+    # Simple statements
+
+    def _small(self, node: cst.BaseSmallStatement) -> bool:
+        """Follow a simple statement; whether control goes on after it."""
+        if isinstance(node, cst.Assign):
+            value = self.evaluate(node.value)
+            for target in node.targets:
+                self.assign(target.target, value)
+        elif isinstance(node, cst.Expr):
+            if isinstance(node.value, cst.SimpleString) and "hf_" not in node.value.value:
+                return True  # a docstring
+            return not self._never_returns(self.evaluate(node.value), node.value)
+        elif isinstance(node, cst.AnnAssign):
+            self._annotated_assignment(node)
+        elif isinstance(node, cst.AugAssign):
+            self._augmented(node)
+        elif isinstance(node, cst.Import | cst.ImportFrom):
+            self._import(node)
+        elif isinstance(node, cst.Return):
+            self.returns.append(self.evaluate(node.value) if node.value is not None else Known(None))
+            return False
+        elif isinstance(node, cst.Raise):
+            self.evaluate(node.exc)
+            return False
+        elif isinstance(node, cst.Global | cst.Nonlocal):
+            outer = self.scope.module_scope if isinstance(node, cst.Global) else (self.scope.parent or self.scope)
+            self.scope.outer.update({item.name.value: outer for item in node.names})
+        elif isinstance(node, cst.Del):
+            self._delete(node.target)
+        elif isinstance(node, cst.Assert):
+            self.evaluate(node.test)
+        return not isinstance(node, cst.Break | cst.Continue)
+
+    def _never_returns(self, _value: Value, node: cst.BaseExpression) -> bool:
+        if not isinstance(node, cst.Call):
+            return False
+        if isinstance(node.func, cst.Attribute) and isinstance(node.func.value, cst.Name):
+            return (node.func.value.value, node.func.attr.value) in (("sys", "exit"), ("os", "_exit"))
+        return (
+            isinstance(node.func, cst.Name)
+            and node.func.value in ("exit", "quit")
+            and self.scope.find(node.func.value) is None
+        )
+
+    def _delete(self, target: cst.BaseExpression) -> None:
+        if isinstance(target, cst.Name):
+            self.scope.names.pop(target.value, None)
+        elif isinstance(target, cst.Tuple):
+            for element in target.elements:
+                self._delete(element.value)
+        elif isinstance(target, cst.Subscript):
+            self._store_item(target, None)
+
+    def _annotated_assignment(self, node: cst.AnnAssign) -> None:
+        if node.value is not None:
+            self.assign(node.target, self.evaluate(node.value))
+        elif isinstance(node.target, cst.Name) and not self.scope.is_class:
+            named = self._annotation(node.annotation.annotation)
+            self.scope.names[node.target.value] = Unknown(f"declared as {named.describe()}")
+
+    def _augmented(self, node: cst.AugAssign) -> None:
+        right = self.evaluate(node.value)
+        value: Value = UNKNOWN
+        if isinstance(node.target, cst.Name):
+            left = self.scope.find(node.target.value) or UNKNOWN
+            if isinstance(node.operator, cst.AddAssign) and isinstance(left, Items) and isinstance(right, Items):
+                value = Items(
+                    left.items + right.items, left.kind, left.complete and right.complete and not self.loops, left.place
+                )
+            elif (
+                isinstance(node.operator, cst.AddAssign)
+                and isinstance(left.constant, str)
+                and isinstance(right.constant, str)
+                and not self.loops
+            ):
+                value = Known(left.constant + right.constant, self.place(node))
+            elif isinstance(node.operator, cst.BitOrAssign) and isinstance(left, Table) and isinstance(right, Table):
+                value = Table({**left.entries, **right.entries}, left.complete and right.complete, left.place)
+        self.assign(node.target, value)
+
+    def _import(self, node: cst.Import | cst.ImportFrom) -> None:
+        if isinstance(node, cst.Import):
+            for alias in node.names:
+                name = _dotted(alias.name)
+                bound = alias.asname.name.value if alias.asname and isinstance(alias.asname.name, cst.Name) else None
+                self._bind_import(
+                    alias, name, bound or name.partition(".")[0], name if bound else name.partition(".")[0]
+                )
+            return
+        relative = len(node.relative) > 0
+        module = _dotted(node.module) if node.module is not None else ""
+        if isinstance(node.names, cst.ImportStar):
+            return
+        for alias in node.names:
+            name = (
+                f"{'.' * len(node.relative)}{module}.{alias.name.value}" if relative else f"{module}.{alias.name.value}"
+            )
+            bound = (
+                alias.asname.name.value
+                if alias.asname and isinstance(alias.asname.name, cst.Name)
+                else str(alias.name.value)
+            )
+            self._bind_import(alias, name, bound, name)
+
+    def _bind_import(self, alias: cst.ImportAlias, name: str, bound: str, stands_for: str) -> None:
+        if name.partition(".")[0] in LIBRARIES:
+            self.record(Import(self.place(alias), self.where(), name, bound))
+        known = self.scope.names.get(bound)
+        value: Value = self.imported(stands_for, alias)
+        guarded = any(guard.kind == "try" for guard in self.guards)
+        self.scope.names[bound] = (
+            known if guarded and isinstance(known, Symbol) and known.name.partition(".")[0] in LIBRARIES else value
+        )
+
+    def imported(self, name: str, node: cst.CSTNode) -> Value:
+        """What an import binds."""
+        if name.startswith("."):
+            return Unknown(f"{name} is another module of the project")
+        return Symbol(name, self.place(node))
+
+    # Assignment
+
+    def assign(self, target: cst.BaseExpression, value: Value) -> None:
+        """Bind a target to a value."""
+        if isinstance(target, cst.Name):
+            if (outer := self.scope.outer.get(target.value)) is not None:
+                outer.names[target.value] = value
+                if outer is self.top:
+                    self.global_writes[target.value] = join(self.global_writes.get(target.value), value)
+            else:
+                self.scope.names[target.value] = value
+        elif isinstance(target, cst.Attribute):
+            set_attribute(self, self.evaluate(target.value), target.attr.value, value, target)
+        elif isinstance(target, cst.Tuple | cst.List):
+            self._unpack(target, value)
+        elif isinstance(target, cst.Subscript):
+            self._store_item(target, value)
+        elif isinstance(target, cst.StarredElement):
+            self.assign(target.value, UNKNOWN)
+
+    def _unpack(self, target: cst.Tuple | cst.List, value: Value) -> None:
+        names = [element.value for element in target.elements]
+        starred = any(isinstance(element, cst.StarredElement) for element in target.elements)
+        for position, name in enumerate(names):
+            parts = [
+                one.items[position]
+                if isinstance(one, Items) and one.complete and len(one.items) == len(names) and not starred
+                else self._loose_item(one, position)
+                for one in value.alternatives
+            ]
+            self.assign(name, join(*parts))
+
+    @staticmethod
+    def _loose_item(value: Value, position: int) -> Value:
+        if isinstance(value, LibraryCall):
+            return Part(value, f"[{position}]")
+        if isinstance(value, Part):
+            return Part(value.of, f"{value.path}.[{position}]")
+        return UNKNOWN
+
+    def _store_item(self, target: cst.Subscript, value: Value | None) -> None:
+        holder = self.evaluate(target.value)
+        index = target.slice[0].slice
+        key = self.evaluate(index.value).constant if isinstance(index, cst.Index) else MISSING
+        changed: Value = UNKNOWN
+        if isinstance(holder, Table):
+            if key is MISSING:
+                changed = Table(
+                    {k: join(v, UNKNOWN) for k, v in holder.entries.items()}, complete=False, place=holder.place
+                )
+            elif value is None:
+                changed = Table({k: v for k, v in holder.entries.items() if k != key}, holder.complete, holder.place)
+            else:
+                changed = Table({**holder.entries, key: value}, holder.complete, holder.place)
+        elif isinstance(holder, LibraryCall | Part):
+            name = key if isinstance(key, str) else "[]"
+            whole, path = (holder, name) if isinstance(holder, LibraryCall) else (holder.of, f"{holder.path}.{name}")
+            self.change(whole, "set", path, value or UNKNOWN, target)
+            return
+        if isinstance(holder, Table | Items) and isinstance(target.value, cst.Name | cst.Attribute):
+            self.assign(target.value, changed)
+
+    # Compound statements
+
+    def _if(self, node: cst.If) -> bool:
+        test = self.evaluate(node.test)
+        if _is_main_guard(node.test) or _is_type_checking(node.test):
+            if _is_type_checking(node.test):
+                with self.guarded(Guard("type-checking")):
+                    return self._suite(node.body)
+            return self._suite(node.body)
+        start, ends = self.fork(), []
+        with self.guarded(*self.guards_of(test, positive=True), conditional=True):
+            if self._suite(node.body):
+                ends.append(self.fork())
+        self.restore(start)
+        with self.guarded(*self.guards_of(test, positive=False), conditional=True):
+            otherwise = node.orelse
+            falls = True
+            if isinstance(otherwise, cst.If):
+                self.statement = otherwise
+                falls = self._if(otherwise)
+            elif otherwise is not None:
+                falls = self._suite(otherwise.body)
+            if falls:
+                ends.append(self.fork())
+        if ends:
+            self.merge(ends)
+        return bool(ends)
+
+    def _loop(self, node: cst.For | cst.While) -> bool:
+        before = self.fork()
+        if isinstance(node, cst.For):
+            value = self.element_of(self.evaluate(node.iter))
+        for name in _assigned_in(node.body):
+            if name in self.scope.names:
+                self.scope.names[name] = join(self.scope.names[name], Unknown("rebound in a loop"))
+        with self.looping("for" if isinstance(node, cst.For) else "while"):
+            if isinstance(node, cst.For):
+                self.assign(node.target, value)
+            else:
+                self.evaluate(node.test)
+            self._suite(node.body)
+        self.merge([before, self.fork()])
+        if node.orelse is not None:
+            self._suite(node.orelse.body)
+        endless = isinstance(node, cst.While) and isinstance(node.test, cst.Name) and node.test.value == "True"
+        return not (endless and not _breaks(node.body))
+
+    def _with(self, node: cst.With) -> bool:
+        names: list[str] = []
+        for item in node.items:
+            value = self.evaluate(item.item)
+            if isinstance(item.item, cst.Call):
+                callee = _symbol_of(self, item.item.func)
+                names += [callee] if callee else []
+            elif isinstance(value, Symbol):
+                names.append(value.name)
+            if item.asname is not None:
+                self.assign(item.asname.name, value)
+        with self.inside(*names):
+            return self._suite(node.body)
+
+    def _try(self, node: cst.Try | cst.TryStar) -> bool:
+        caught = [name for handler in node.handlers for name in _handled(handler)]
+        guards = (Guard("try"),) if any(name in _CAUGHT for name in caught) else ()
+        start, ends = self.fork(), []
+        with self.guarded(*guards):
+            falls = self._suite(node.body)
+        after = self.fork()
+        if falls and node.orelse is not None:
+            falls = self._suite(node.orelse.body)
+        if falls:
+            ends.append(self.fork())
+        for handler in node.handlers:
+            self.merge([start, after])
+            with self.guarded(*guards, conditional=True):
+                if handler.name is not None:
+                    self.assign(handler.name.name, Unknown("exception"))
+                if self._suite(handler.body):
+                    ends.append(self.fork())
+        if ends:
+            self.merge(ends)
+        final = self._suite(node.finalbody.body) if node.finalbody is not None else True
+        return bool(ends) and final
+
+    def _match(self, node: cst.Match) -> bool:
+        self.evaluate(node.subject)
+        start, ends = self.fork(), [self.fork()]
+        for case in node.cases:
+            self.restore(start)
+            with self.guarded(conditional=True):
+                if self._suite(case.body):
+                    ends.append(self.fork())
+        self.merge(ends)
+        return True
+
+    # Definitions
+
+    def _function(self, node: cst.FunctionDef) -> bool:
+        decorators = tuple(self._decorator(one.decorator) for one in node.decorators)
+        owner = self._class if self.scope.is_class else None
+        name = f"{owner.name if owner else self.function_name}.{node.name.value}".lstrip(".")
+        function = Function(node, self.scope, self.module, name, decorators, owner, self.defaults(node.params))
+        self.scope.names[node.name.value] = function
+        self.pending.append(function)
+        return True
+
+    _class: Class | None = None
+
+    def _decorator(self, node: cst.BaseExpression) -> Value:
+        value = self.evaluate(node)
+        if isinstance(node, cst.Call):
+            callee = _symbol_of(self, node.func)
+            if callee in _OPTION:
+                return self._option(node)
+            return Symbol(callee) if callee else value
+        return value
+
+    def _option(self, node: cst.Call) -> Value:
+        given = self.arguments(node)
+        flags = [value.constant for value in given.positional if isinstance(value.constant, str)]
+        plain = next((flag for flag in flags if not flag.startswith("-")), None) or next(
+            (flag for flag in flags if flag.startswith("--")), ""
+        )
+        name = plain.partition("/")[0].lstrip("-").replace("-", "_").lower()
+        default = given.keywords.get("default", UNKNOWN)
+        return Table({"name": Known(name), "default": default})
+
+    def _class_definition(self, node: cst.ClassDef) -> bool:
+        bases = tuple(self.evaluate(base.value) for base in node.bases)
+        decorators = [self._decorator(one.decorator) for one in node.decorators]
+        known = self.classes.get(node)
+        cls = Class(node, self.module, node.name.value, bases, Scope(self.scope, is_class=True))
+        if known is not None and known.shared is not None:
+            cls.shared = known.shared
+            cls.shared.cls, cls.shared.names = cls, {}
+        self.classes[node] = cls
+        names = [value.name for value in (*decorators, *cls.foreign_bases()) if isinstance(value, Symbol)]
+        cls.is_record = any(name in (*_RECORDS, *_RECORD_BASES) for name in names)
+        outer, outer_class = self.scope, self._class
+        self.scope, self._class = cls.scope, cls
+        try:
+            for statement in node.body.body:
+                self._class_field(statement, cls)
+            self._suite(node.body)
+            for name, value in cls.fields.items():
+                cls.fields[name] = cls.scope.names.get(name) if value is not None else None
+        finally:
+            self.scope, self._class = outer, outer_class
+        self.scope.names[node.name.value] = cls
+        self._make_instance(cls)
+        return True
+
+    @staticmethod
+    def _class_field(statement: cst.CSTNode, cls: Class) -> None:
+        for one in statement.body if isinstance(statement, cst.SimpleStatementLine) else ():
+            if isinstance(one, cst.AnnAssign) and isinstance(one.target, cst.Name):
+                cls.fields[one.target.value] = UNKNOWN if one.value is not None else None
+
+    def _make_instance(self, cls: Class) -> None:
+        """Methods are followed after the module; `__init__` first, so that the others see what it sets."""
+        methods = [f for f in self.pending if f.owner is cls]
+        init = next((f for f in methods if f.name.endswith(".__init__")), None)
+        if init is not None:
+            self.pending.remove(init)
+            self.pending.insert(
+                self.pending.index(methods[0]) if methods[0] in self.pending else len(self.pending), init
+            )
+
+    _STATEMENTS: ClassVar[dict[type, Callable[[Any, Any], Any]]] = {
+        cst.If: _if,
+        cst.For: _loop,
+        cst.While: _loop,
+        cst.With: _with,
+        cst.Try: _try,
+        cst.TryStar: _try,
+        cst.Match: _match,
+        cst.FunctionDef: _function,
+        cst.ClassDef: _class_definition,
+    }
+
+
+def _symbol_of(run: Interpreter, node: cst.BaseExpression) -> str:
+    """The full name that a dotted expression stands for, without evaluating it as a use."""
+    if isinstance(node, cst.Name):
+        found = run.scope.find(node.value)
+        return found.name if isinstance(found, Symbol) else "" if found is not None else node.value
+    if isinstance(node, cst.Attribute):
+        base = _symbol_of(run, node.value)
+        return f"{base}.{node.attr.value}" if base else ""
+    return ""
+
+
+def _dotted(node: cst.BaseExpression) -> str:
+    if isinstance(node, cst.Attribute):
+        return f"{_dotted(node.value)}.{node.attr.value}"
+    return node.value if isinstance(node, cst.Name) else ""
+
+
+def _is_main_guard(node: cst.BaseExpression) -> bool:
+    return isinstance(node, cst.Comparison) and isinstance(node.left, cst.Name) and node.left.value == "__name__"
+
+
+def _is_type_checking(node: cst.BaseExpression) -> bool:
+    return (isinstance(node, cst.Name) and node.value == "TYPE_CHECKING") or (
+        isinstance(node, cst.Attribute) and node.attr.value == "TYPE_CHECKING"
+    )
+
+
+def _handled(handler: cst.ExceptHandler | cst.ExceptStarHandler) -> list[str]:
+    if handler.type is None:
+        return ["Exception"]
+    types = [e.value for e in handler.type.elements] if isinstance(handler.type, cst.Tuple) else [handler.type]
+    return [_dotted(one).rpartition(".")[2] for one in types]
+
+
+def _assigned_in(suite: cst.BaseSuite) -> set[str]:
+    """The names that a block binds, nested blocks included, functions and classes not."""
+    names: set[str] = set()
+    stack: list[cst.CSTNode] = list(suite.body)
+    while stack:
+        one = stack.pop()
+        if isinstance(one, cst.SimpleStatementLine):
+            stack.extend(one.body)
+        elif isinstance(one, cst.Assign):
+            names.update(name for target in one.targets for name in _names_in(target.target))
+        elif isinstance(one, cst.AnnAssign | cst.AugAssign) or isinstance(one, cst.For):
+            names.update(_names_in(one.target))
+        if not isinstance(one, cst.FunctionDef | cst.ClassDef):
+            stack.extend(_blocks_of(one))
+    return names
+
+
+def _names_in(target: cst.BaseExpression) -> list[str]:
+    if isinstance(target, cst.Tuple | cst.List):
+        return [name for element in target.elements for name in _names_in(element.value)]
+    return [target.value] if isinstance(target, cst.Name) else []
+
+
+def _blocks_of(node: cst.CSTNode) -> list[cst.CSTNode]:
+    """The statements in the blocks of a compound statement."""
+    parts = [getattr(node, name, None) for name in ("body", "orelse", "finalbody")]
+    parts += [*getattr(node, "handlers", ()), *getattr(node, "cases", ())]
+    found: list[cst.CSTNode] = []
+    for part in parts:
+        if isinstance(part, cst.If):
+            found.append(part)
+        elif part is not None:
+            suite = part if isinstance(part, cst.BaseSuite) else getattr(part, "body", None)
+            found.extend(suite.body if isinstance(suite, cst.BaseSuite) else ())
+    return found
+
+
+def _breaks(node: cst.CSTNode) -> bool:
+    if isinstance(node, cst.Break | cst.Return):
+        return True
+    skip = cst.For | cst.While | cst.FunctionDef | cst.ClassDef | cst.BaseExpression
+    return any(_breaks(child) for child in node.children if not isinstance(child, skip))

@@ -1,0 +1,108 @@
+"""Methods of the libraries' objects: what a call of one makes, gives back and changes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from hflint.semantics.catalog import CHAT_TEMPLATE, FLUENT, GENERATE, MOVES, PIPELINE_CALL, SAVES, TOKENIZER_METHODS
+from hflint.semantics.objects import (
+    Adapter,
+    ChatTemplateCall,
+    DatasetLoad,
+    ForwardCall,
+    GenerateCall,
+    LibraryCall,
+    MethodCall,
+    ModelBuild,
+    ModelLoad,
+    Move,
+    Part,
+    PipelineCall,
+    PipelineLoad,
+    ProcessorLoad,
+    Save,
+    TokenizerCall,
+    TokenizerLoad,
+)
+from hflint.semantics.values import UNKNOWN, Items, Value, bare
+
+if TYPE_CHECKING:
+    import libcst as cst
+
+    from hflint.semantics.calls import Arguments, Calls
+
+MODELS = (ModelLoad, ModelBuild, Adapter)
+TOKENIZERS = (TokenizerLoad, ProcessorLoad)
+ENCODINGS = (TokenizerCall, ChatTemplateCall)
+
+# Attributes that are an object of their own: `processor.tokenizer(...)`, `pipe.tokenizer`, `pipe.model.generate(...)`.
+_TOKENIZER_PATHS = ("tokenizer", "processing_class")
+_MODEL_PATHS = ("model", "base_model", "module")
+
+
+def method_object(
+    run: Calls, receiver: Value, method: str, given: Arguments, node: cst.Call, *, through: Part | None = None
+) -> Value:
+    """The value of a method call on an object of a library.
+
+    `receiver` may be one of several objects; what is made is one object for the call, whose receiver is that value. `through` is the attribute
+    that the method was taken from, as in `model.config.update(...)`, where `method` is the whole path.
+    """
+    owners = [one for one in bare(receiver).alternatives if isinstance(one, LibraryCall)]
+    path, _, name = method.rpartition(".")
+    owner = owners[0]
+    kind, parameters = _kind(owner, path, name)
+    source: Value = receiver if not path else Part(owner, path, through.place if through else None)
+    made = run.make(kind, f"{type(owner).__name__}.{method}", parameters, given, node)
+    assert isinstance(made, MethodCall)  # noqa: S101 - every kind of _kind is one
+    made.receiver, made.method = source, name
+    if isinstance(made, GenerateCall):
+        made.spread = list(given.spread)
+    kept = run.keep(made)
+    for one in owners:
+        run.change(one, "call", method, kept, node)
+    if name == "prepare" and owner.callee == "accelerate.Accelerator":
+        return _prepared(run, given, node)
+    if name == "merge_and_unload" and isinstance(owner, Adapter):
+        return owner.base
+    if name in FLUENT and (isinstance(kept, Move) or isinstance(owner, MODELS)):
+        return source
+    return (
+        kept if _is_interesting(kind) or isinstance(owner, DatasetLoad) else Part(owner, f"{method}()", run.place(node))
+    )
+
+
+def _kind(owner: LibraryCall, path: str, name: str) -> tuple[type[MethodCall], tuple[str, ...]]:
+    last = path.rpartition(".")[2]
+    tokenizes = (isinstance(owner, TOKENIZERS) and not path) or last in _TOKENIZER_PATHS
+    models = (isinstance(owner, MODELS) and not path) or last in _MODEL_PATHS
+    if tokenizes and name == "apply_chat_template":
+        return ChatTemplateCall, CHAT_TEMPLATE
+    if tokenizes and name in TOKENIZER_METHODS:
+        return TokenizerCall, TOKENIZER_METHODS[name]
+    if models and name == "generate":
+        return GenerateCall, GENERATE
+    if isinstance(owner, MODELS) and not path and name == "__call__":
+        return ForwardCall, ("input_ids", "attention_mask")
+    if isinstance(owner, PipelineLoad) and not path and name == "__call__":
+        return PipelineCall, PIPELINE_CALL
+    if name in MOVES and (models or isinstance(owner, ENCODINGS)):
+        return Move, ("device",)
+    if name in SAVES:
+        return Save, ("save_directory",) if name == "save_pretrained" else ("repo_id",)
+    return MethodCall, ()
+
+
+def _is_interesting(kind: type[MethodCall]) -> bool:
+    return kind is not MethodCall
+
+
+def _prepared(run: Calls, given: Arguments, node: cst.Call) -> Value:
+    """`accelerator.prepare(a, b)` hands back what it was given."""
+    for value in given.positional:
+        for one in value.alternatives:
+            if isinstance(one, LibraryCall):
+                run.change(one, "call", "accelerate.prepare", UNKNOWN, node)
+    return (
+        given.positional[0] if len(given.positional) == 1 else Items(tuple(given.positional), "tuple", not given.open)
+    )

@@ -1,0 +1,214 @@
+"""Names and what they stand for while a program is followed: scopes, and the functions, classes and instances that the program defines itself."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from hflint.semantics.values import Unknown, Value, join
+
+if TYPE_CHECKING:
+    import libcst as cst
+
+    from hflint.semantics.module import Module
+    from hflint.semantics.values import Place
+
+
+class Store:
+    """A mutable mapping of names to values that branches can fork and join: a scope, or the attributes of an instance."""
+
+    def __init__(self) -> None:
+        self.names: dict[str, Value] = {}
+
+    def weaken(self, name: str, value: Value) -> None:
+        """Let a name mean this as well: an assignment of which it is not known when it happens."""
+        self.names[name] = join(self.names.get(name), value)
+
+
+class Scope(Store):
+    """The names of a module, a class body or one activation of a function."""
+
+    def __init__(self, parent: Scope | None = None, *, is_class: bool = False) -> None:
+        super().__init__()
+        self.parent = parent
+        self.is_class = is_class
+        self.outer: dict[str, Scope] = {}  # names declared global or nonlocal
+
+    def find(self, name: str) -> Value | None:
+        """The value of a name here or in the scopes around, class bodies left out as Python does."""
+        if name in self.outer:
+            return self.outer[name].names.get(name)
+        scope: Scope | None = self
+        while scope is not None:
+            if (scope is self or not scope.is_class) and name in scope.names:
+                return scope.names[name]
+            scope = scope.parent
+        return None
+
+    @property
+    def module_scope(self) -> Scope:
+        """The outermost scope."""
+        scope = self
+        while scope.parent is not None:
+            scope = scope.parent
+        return scope
+
+
+@dataclass(eq=False, slots=True)
+class Function(Value):
+    """A function, method or lambda of the program."""
+
+    node: cst.FunctionDef | cst.Lambda
+    scope: Scope  # where it is defined
+    module: Module
+    name: str  # dotted within the module
+    decorators: tuple[Value, ...] = ()
+    owner: Class | None = None
+    defaults: dict[str, Value] = field(default_factory=dict)
+
+    def describe(self) -> str:
+        return f"function {self.name}"
+
+
+@dataclass(eq=False, slots=True)
+class Bound(Value):
+    """A method taken from an instance."""
+
+    function: Function
+    instance: Value
+
+    def describe(self) -> str:
+        return f"method {self.function.name}"
+
+
+@dataclass(eq=False, slots=True)
+class Partial(Value):
+    """A `functools.partial`."""
+
+    function: Value
+    positional: tuple[Value, ...]
+    keywords: dict[str, Value]
+
+
+@dataclass(eq=False, slots=True)
+class Class(Value):
+    """A class of the program."""
+
+    node: cst.ClassDef
+    module: Module
+    name: str
+    bases: tuple[Value, ...]
+    scope: Scope  # its body's names: methods and class attributes
+    fields: dict[str, Value | None] = field(default_factory=dict)  # annotated names in order, with their defaults
+    is_record: bool = False  # a dataclass, NamedTuple or pydantic model: its fields are its constructor's parameters
+    shared: Instance | None = None
+
+    def lineage(self) -> list[Class]:
+        """This class and those of its bases that the program defines, nearest first."""
+        found: list[Class] = [self]
+        for base in self.bases:
+            if isinstance(base, Class):
+                found += [one for one in base.lineage() if one not in found]
+        return found
+
+    def foreign_bases(self) -> list[Value]:
+        """The bases, at any depth, that the program does not define itself; `object` left out."""
+        found = [base for one in self.lineage() for base in one.bases if not isinstance(base, Class)]
+        return [base for base in found if getattr(base, "name", "") not in ("object", "abc.ABC", "typing.Generic")]
+
+    def find(self, name: str) -> Value | None:
+        """A method or class attribute, through the bases."""
+        for one in self.lineage():
+            if name in one.scope.names:
+                return one.scope.names[name]
+        return None
+
+    def all_fields(self) -> dict[str, Value | None]:
+        """The annotated fields, those of the bases first."""
+        found: dict[str, Value | None] = {}
+        for one in reversed(self.lineage()):
+            found.update(one.fields)
+        return found
+
+    @property
+    def instance(self) -> Instance:
+        """The one instance that stands for all that are made of it: what `self` is in its methods."""
+        if self.shared is None:
+            self.shared = Instance(self)
+        return self.shared
+
+    def describe(self) -> str:
+        return f"class {self.name}"
+
+
+class Instance(Store, Value):
+    """An instance of a class of the program."""
+
+    def __init__(self, cls: Class, place: Place | None = None) -> None:
+        super().__init__()
+        self.cls = cls
+        self.place = place
+        # What each method leaves in an attribute when it ends: methods are called in an order that the class does not know.
+        self.left_by: dict[str, dict[str, Value]] = {}
+
+    def note(self, method: str, before: dict[str, Value]) -> None:
+        """Remember what a method assigned."""
+        for name, value in self.names.items():
+            if before.get(name) is not value:
+                self.left_by.setdefault(name, {})[method] = value
+
+    def settle(self) -> None:
+        """Let every attribute be what any method may have left in it."""
+        self.names = {name: join(*left.values()) for name, left in self.left_by.items()}
+
+    def describe(self) -> str:
+        return f"instance of {self.cls.name}"
+
+
+class Options(Value):
+    """An `argparse.ArgumentParser` or `HfArgumentParser`: what its options are by default."""
+
+    def __init__(self) -> None:
+        self.entries: dict[str, Value] = {}
+        self.records: tuple[Value, ...] = ()  # HfArgumentParser's dataclasses
+
+    def describe(self) -> str:
+        return "command line parser"
+
+
+class Namespace(Store, Value):
+    """What `parse_args` returns."""
+
+    def __init__(self, options: Options) -> None:
+        super().__init__()
+        self.options = options
+
+    def get(self, name: str) -> Value:
+        """An option's value: its default, or what the user passes."""
+        return self.names.get(name) or self.options.entries.get(name) or Unknown("command line")
+
+    def describe(self) -> str:
+        return "command line arguments"
+
+
+@dataclass(frozen=True, slots=True)
+class LibraryVersion(Value):
+    """The version of a library, as `transformers.__version__` or `importlib.metadata.version("transformers")`."""
+
+    library: str
+
+
+@dataclass(frozen=True, slots=True)
+class VersionTest(Value):
+    """A comparison of a library's version with a literal: `specifier` is what holds where it is true, `otherwise` where it is not."""
+
+    library: str
+    specifier: str
+    otherwise: str
+
+
+@dataclass(frozen=True, slots=True)
+class Feature(Value):
+    """A test of what the installed libraries can do, such as `hasattr` or `is_flash_attn_2_available()`."""
+
+    what: str

@@ -1,0 +1,192 @@
+"""Where the interpreter stands: the scope, the surroundings, and what it has found so far."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import TYPE_CHECKING, TypeVar
+
+from hflint.semantics.objects import Guard, LibraryCall, Object, Where
+from hflint.semantics.scopes import Class, Feature, Function, Instance, Scope, Store, VersionTest
+from hflint.semantics.values import Place, Value, join
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import libcst as cst
+
+    from hflint.semantics.module import Module
+
+Made = TypeVar("Made", bound=LibraryCall)
+
+
+class State(ABC):
+    """The registers of the interpreter, shared by its parts."""
+
+    def __init__(self, module: Module) -> None:
+        self.module = module
+        self.scope = Scope()
+        self.top = self.scope
+        self.statement: cst.CSTNode | None = None
+        self.function_name = ""
+        self.loops: tuple[str, ...] = ()
+        self.contexts: tuple[str, ...] = ()
+        self.guards: tuple[Guard, ...] = ()
+        self.conditional = False
+        self.returns: list[Value] = []
+        self.yields: list[Value] = []
+        self.active: list[Function] = []  # the functions being followed, outermost first
+        self.instance: Instance | None = None  # what `self` is in the method being followed
+        self.pending: list[Function] = []  # functions found, in order
+        self.called: set[cst.CSTNode] = set()  # the nodes of those that were followed
+        self.classes: dict[cst.CSTNode, Class] = {}
+        self.global_writes: dict[str, Value] = {}
+        self.fuel = 0
+        self.order = 0
+        self.registry: dict[tuple[cst.CSTNode, type], Object] = {}
+        self.fresh: dict[tuple[cst.CSTNode, type], Object] = {}  # what this pass has met, in order
+
+    # What the parts of the interpreter ask of each other
+
+    @abstractmethod
+    def evaluate(self, node: cst.BaseExpression | None) -> Value:
+        """The value of an expression."""
+
+    @abstractmethod
+    def call(self, node: cst.Call) -> Value:
+        """The value of a call."""
+
+    @abstractmethod
+    def call_function(
+        self, function: Function, positional: list[Value], keywords: dict[str, Value], place: Place | None
+    ) -> Value:
+        """Follow a function of the program."""
+
+    @abstractmethod
+    def assign(self, target: cst.BaseExpression, value: Value) -> None:
+        """Bind a target to a value."""
+
+    # Places and objects
+
+    def place(self, node: cst.CSTNode) -> Place:
+        """A node of the module being followed."""
+        return Place(self.module, node)
+
+    def where(self) -> Where:
+        """The surroundings of what is being evaluated."""
+        self.order += 1
+        return Where(
+            self.order,
+            self.statement,
+            self.function_name,
+            self.loops,
+            self.contexts,
+            self.guards,
+            self.conditional or bool(self.loops),
+        )
+
+    def record(self, found: Object) -> None:
+        """Keep an object that is no call; the same node is kept once."""
+        self.fresh.setdefault((found.place.node, type(found)), found)
+
+    def keep(self, made: Made) -> Made:
+        """Keep the object of a call. A call that is followed again, in another context or pass, is the same object with its arguments joined."""
+        key = (made.place.node, type(made))
+        known = self.registry.get(key)
+        if known is None or not isinstance(known, type(made)):
+            self.registry[key] = self.fresh[key] = made
+            return made
+        if key not in self.fresh:
+            for name in made.__dataclass_fields__:
+                setattr(known, name, getattr(made, name))
+            self.fresh[key] = known
+            return known
+        _merge(known, made)
+        return known
+
+    # Surroundings
+
+    @contextmanager
+    def guarded(self, *guards: Guard, conditional: bool = False) -> Iterator[None]:
+        """Surroundings with these conditions as well."""
+        before = self.guards, self.conditional
+        self.guards, self.conditional = self.guards + guards, self.conditional or conditional
+        try:
+            yield
+        finally:
+            self.guards, self.conditional = before
+
+    @contextmanager
+    def looping(self, kind: str) -> Iterator[None]:
+        """Surroundings with a loop."""
+        before = self.loops
+        self.loops = (*self.loops, kind)
+        try:
+            yield
+        finally:
+            self.loops = before
+
+    @contextmanager
+    def inside(self, *contexts: str) -> Iterator[None]:
+        """Surroundings with these context managers or decorators."""
+        before = self.contexts
+        self.contexts = self.contexts + tuple(name for name in contexts if name)
+        try:
+            yield
+        finally:
+            self.contexts = before
+
+    @staticmethod
+    def guards_of(test: Value, *, positive: bool) -> tuple[Guard, ...]:
+        """What a condition says about the installed libraries where it is true, or where it is not."""
+        if isinstance(test, VersionTest):
+            return (Guard("version", test.library, test.specifier if positive else test.otherwise),)
+        return (Guard("version" if test.what == "version" else "feature"),) if isinstance(test, Feature) else ()
+
+    # Branches
+
+    def stores(self) -> list[Store]:
+        """What an assignment in the code being followed can change."""
+        return [self.scope, *([self.instance] if self.instance is not None else [])]
+
+    def fork(self) -> list[dict[str, Value]]:
+        """A copy of all names as they are now."""
+        return [dict(store.names) for store in self.stores()]
+
+    def restore(self, names: list[dict[str, Value]]) -> None:
+        """Let all names be as they were."""
+        for store, known in zip(self.stores(), names, strict=True):
+            store.names = dict(known)
+
+    def merge(self, ends: list[list[dict[str, Value]]]) -> None:
+        """Let every name be what it may be at the end of any of several branches."""
+        if len(ends) == 1:
+            self.restore(ends[0])
+            return
+        for position, store in enumerate(self.stores()):
+            branches = [end[position] for end in ends]
+            names = dict.fromkeys(name for branch in branches for name in branch)
+            store.names = {name: _join_once([b[name] for b in branches if name in b]) for name in names}
+
+
+def _join_once(values: list[Value]) -> Value:
+    first = values[0]
+    return first if all(value is first for value in values) else join(*values)
+
+
+def _merge(known: LibraryCall, again: LibraryCall) -> None:
+    """A second evaluation of the same call."""
+    for name in {*known.arguments, *again.arguments}:
+        pair = known.argument(name), again.argument(name)
+        known.arguments[name] = _join_once(list(pair))
+    known.extra = [_join_once([one, other]) for one, other in zip(known.extra, again.extra, strict=False)]
+    known.open = known.open or again.open
+    for name in ("receiver", "spread"):
+        if name in known.__dataclass_fields__:
+            mine, other = getattr(known, name), getattr(again, name)
+            joined = mine + [v for v in other if v not in mine] if isinstance(mine, list) else _join_once([mine, other])
+            setattr(known, name, joined)
+    contexts = known.where.contexts + tuple(c for c in again.where.contexts if c not in known.where.contexts)
+    if contexts != known.where.contexts:
+        known.where = replace(known.where, contexts=contexts)
