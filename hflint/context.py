@@ -43,7 +43,7 @@ class Context:
         severity: Severity | None = None,
         confidence: Confidence = Confidence.CERTAIN,
     ) -> Finding:
-        """A finding of the running rule; related places without a span in this file are left out."""
+        """A finding of the running rule; related places may be in other files of the project, and are left out where they are None."""
         if self.rule is None:
             raise RuntimeError("a finding is made by a rule only")
         if (fix is None) == (not no_fix):
@@ -53,10 +53,14 @@ class Context:
             name=self.rule.name,
             severity=severity or self.rule.severity,
             message=message,
-            span=span,
+            span=self._own(span),
             label=label,
-            related=tuple(Related(place, text) for place, text in related if place is not None),
+            related=tuple(Related(self._own(place), text) for place, text in related if place is not None),
             confidence=confidence,
             fix=fix,
             no_fix_reason=no_fix,
         )
+
+    def _own(self, span: Span) -> Span:
+        """The span without the file's name where that is the program's own."""
+        return Span(span.start, span.end) if span.file == self.program.source.name else span

@@ -38,10 +38,15 @@ class Safety(StrEnum):
 
 @dataclass(frozen=True, slots=True, order=True)
 class Span:
-    """Characters `start` up to but not including `end` of `Source.text`."""
+    """Characters `start` up to but not including `end` of `Source.text`.
+
+    `file` and `line` say where that is when it is in another file than the finding's; they are empty in the finding's own.
+    """
 
     start: int
     end: int
+    file: str = ""
+    line: int = 0
 
 
 @dataclass(frozen=True, slots=True, order=True)

@@ -37,6 +37,7 @@ from hflint.semantics.scopes import (
 from hflint.semantics.values import (
     UNKNOWN,
     Items,
+    Known,
     OneOf,
     Place,
     Symbol,
@@ -49,10 +50,10 @@ from hflint.semantics.values import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Hashable, Iterable, Iterator
 
 DEPTH = 8  # nested calls of the program's functions that are followed
-FUEL = 6000  # statements followed inside called functions, a module
+FUEL = 3000  # statements followed inside called functions, a module
 
 # Packages that may be given an object without doing anything to it that a rule asks about.
 _INERT = (
@@ -307,7 +308,24 @@ class Calls(Expressions):
             for value in (*positional, *keywords.values()):
                 self.escape([value], function.name, place.node if place else function.node)
             return Unknown("recursion" if function in self.active else "too deep")
-        return self._through_decorators(function, self._follow(function, positional, keywords, open))
+        owner = positional[0] if positional and isinstance(positional[0], Instance) else None
+        key = (
+            function.node,
+            *map(_key, positional),
+            *((k, _key(v)) for k, v in keywords.items()),
+            open,
+            self.contexts,
+            self.conditional,
+        )
+        held = (positional, keywords, dict(owner.names) if owner is not None else None)  # the key has their ids
+        if key in self.memo:
+            value, names, _ = self.memo[key]
+            if owner is not None and names is not None:
+                owner.names = dict(names)
+            return value
+        value = self._through_decorators(function, self._follow(function, positional, keywords, open))
+        self.memo[key] = value, dict(owner.names) if owner is not None else None, held
+        return value
 
     def _follow(self, function: Function, positional: list[Value], keywords: dict[str, Value], is_open: bool) -> Value:
         saved = (
@@ -406,6 +424,17 @@ class _Method(Value):
 
     receiver: Value
     name: str
+
+
+def _key(value: Value) -> Hashable:
+    """What two arguments share where following a function with one is following it with the other."""
+    if isinstance(value, Unknown):
+        return "unknown"
+    if isinstance(value, Known | Symbol):
+        return value
+    if isinstance(value, Instance):
+        return id(value), frozenset((name, id(held)) for name, held in value.names.items())
+    return id(value)
 
 
 def _contained(value: Value, depth: int = 3) -> Iterator[LibraryCall]:

@@ -15,9 +15,11 @@ from hflint.semantics.scopes import (
     Class,
     Feature,
     Function,
+    Imported,
     Instance,
     LibraryVersion,
     Namespace,
+    Package,
     Scope,
     VersionTest,
 )
@@ -89,7 +91,7 @@ class Expressions(State):
             return Known(_CONSTANTS[node.value], self.place(node))
         found = self.scope.find(node.value)
         if found is not None:
-            return found
+            return self.look_up(found) if isinstance(found, Imported) else found
         if node.value in _BUILTINS:
             return Symbol(node.value, self.place(node))
         return Unknown(f"{node.value} is not defined in this file")
@@ -114,6 +116,8 @@ class Expressions(State):
             return Unknown(f"{value.name} has no {name} here") if found is None else found
         if isinstance(value, Namespace):
             return value.get(name)
+        if isinstance(value, Package):
+            return self.package_attribute(value, name)
         if isinstance(value, Known) and name in ("value", "name"):  # an enum's member
             return value
         return UNKNOWN
@@ -140,6 +144,8 @@ class Expressions(State):
         return Part(value, name, place)
 
     def _instance_attribute(self, value: Instance, name: str) -> Value:
+        known = len(value.left_by.get(name, ()))
+        value.read[name] = min(known, value.read.get(name, known))
         if name in value.names:
             return value.names[name]
         found = value.cls.find(name)

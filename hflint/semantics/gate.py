@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import ast
 import re
+import sys
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from hflint.semantics.catalog import LIBRARIES, call_kind
@@ -50,6 +52,14 @@ _GONE = frozenset(
 )
 # Types that code subclasses, annotates with and tests for, and never calls to some effect.
 _MUTE = re.compile(r"^(PreTrained|Pretrained|AutoConfig$|PeftConfig$)")
+# What a project's own module may offer that makes an object of a library; only decides whether the call is parsed.
+_LOCAL_MAKER = re.compile(r"(model|tokeni[sz]er|processor|pipe|trainer|peft|lora|quant|llm)", re.IGNORECASE)
+# Packages that are not the project's own.
+_ELSEWHERE = (
+    LIBRARIES
+    | sys.stdlib_module_names
+    | frozenset({"torch", "numpy", "pandas", "tqdm", "sklearn", "scipy", "gradio", "streamlit", "fastapi"})
+)
 _SMALL = 15  # lines of a helper that is followed in any case
 
 
@@ -72,10 +82,55 @@ def relevant_lines(text: str) -> list[int] | None:
     None where `ast` does not know the syntax: all of them then.
     """
     try:
-        tree = ast.parse(text)
+        body = ast.parse(text).body
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return None
-    return _lines_of([tree.body[index] for index in sorted(_choose(tree.body))], split_lines(text))
+    return _lines_of([body[index] for index in sorted(_choose(body))], split_lines(text))
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """A top-level statement of a module that others import from: its lines, and the names that it binds or changes."""
+
+    lines: tuple[int, ...]
+    names: frozenset[str]
+    followed: bool  # a long definition that speaks of no library is not; what it offers is unknown
+
+
+def statements(text: str) -> tuple[list[Statement], list[str]]:
+    """The top-level statements of a module that bind or change names, and the modules of its star imports, dots included.
+
+    Nothing where `ast` does not know the syntax. What only happens when the module is the program itself is left out.
+    """
+    try:
+        body = ast.parse(text).body
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return [], []
+    lines = split_lines(text)
+    found = []
+    stars = []
+    library_names: dict[str, set[str]] = {}
+    for one in body:
+        if isinstance(one, ast.ImportFrom) and one.names[0].name == "*":
+            stars.append("." * one.level + (one.module or ""))
+        read = _read(one, library_names)
+        names = read.bound | _changed_names(one)
+        if names and not (isinstance(one, ast.If) and "__name__" in ast.unparse(one.test)):
+            speaks = (
+                any(library_names.get(name) for name in read.called | read.bases) or "add_argument" in read.attributes
+            )
+            followed = speaks or _is_followed(one, read, set())
+            found.append(Statement(tuple(_lines_of([one], lines)), frozenset(names), followed))
+    return found, stars
+
+
+def _changed_names(statement: ast.stmt) -> set[str]:
+    """The names whose object a statement changes: `tokenizer.pad_token = ...`, `parser.add_argument(...)`."""
+    if isinstance(statement, ast.Assign):
+        return {_root(one) for one in statement.targets if isinstance(one, ast.Attribute | ast.Subscript)} - {""}
+    if isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Call):
+        return {_root(statement.value.func), *(_root(one) for one in statement.value.args)} - {""}
+    return set()
 
 
 class _Names:
@@ -130,7 +185,7 @@ def _read(statement: ast.stmt, library_names: dict[str, set[str]]) -> _Names:
 
 
 def _root(node: ast.AST) -> str:
-    while isinstance(node, ast.Attribute):
+    while isinstance(node, ast.Attribute | ast.Subscript):
         node = node.value
     return node.id if isinstance(node, ast.Name) else ""
 
@@ -143,12 +198,15 @@ def _read_import(
     node: ast.Import | ast.ImportFrom, found: _Names, library_names: dict[str, set[str]], *, nested: bool
 ) -> None:
     module = (node.module or "") if isinstance(node, ast.ImportFrom) else ""
+    relative = isinstance(node, ast.ImportFrom) and node.level > 0
     for alias in node.names:
         name = alias.asname or alias.name.partition(".")[0]
         found.bound.add(name)
-        if (module or alias.name).partition(".")[0] in LIBRARIES and not (
-            isinstance(node, ast.ImportFrom) and node.level
-        ):
+        top = (module or alias.name).partition(".")[0]
+        if relative or top not in _ELSEWHERE:
+            if _LOCAL_MAKER.search(alias.name):
+                library_names.setdefault(name, set()).add("call")
+        elif top in LIBRARIES:
             roles = _roles(module, alias.name)
             library_names.setdefault(name, set()).update(roles)
             found.imports = found.imports or (nested and bool(roles)) or may_be_gone(module, alias.name)
@@ -252,10 +310,8 @@ def _whole_lines(statement: ast.stmt) -> Iterable[int]:
 
 
 def _first_line(node: ast.AST) -> int:
-    if isinstance(node, ast.match_case):
-        return node.pattern.lineno
-    decorators = [one.lineno for one in getattr(node, "decorator_list", ())]
-    return min([*decorators, node.lineno] if isinstance(node, ast.stmt | ast.ExceptHandler) else decorators)
+    line: int = node.pattern.lineno if isinstance(node, ast.match_case) else getattr(node, "lineno", 1)
+    return min([line, *(one.lineno for one in getattr(node, "decorator_list", ()))])
 
 
 _BLOCKS = ("body", "orelse", "finalbody", "handlers", "cases")

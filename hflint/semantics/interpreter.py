@@ -9,12 +9,16 @@ import libcst as cst
 from hflint.semantics.builtin_calls import set_attribute
 from hflint.semantics.calls import Calls
 from hflint.semantics.catalog import LIBRARIES, call_kind
+from hflint.semantics.module import SyntaxProblem
 from hflint.semantics.objects import Guard, Import, LibraryCall, Load, Part
-from hflint.semantics.scopes import Class, Function, Scope
+from hflint.semantics.scopes import Class, Function, Imported, Package, Scope
 from hflint.semantics.values import MISSING, UNKNOWN, Items, Known, Symbol, Table, Unknown, Value, default_or, join
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+
+    from hflint.semantics.module import Module
+    from hflint.semantics.project import Foreign, Modules
 
 
 _CAUGHT = frozenset(
@@ -31,22 +35,32 @@ _CAUGHT = frozenset(
 )
 _RECORDS = ("dataclasses.dataclass", "pydantic.dataclasses.dataclass", "attr.s", "attrs.define", "attr.dataclass")
 _RECORD_BASES = ("pydantic.BaseModel", "typing.NamedTuple", "pydantic_settings.BaseSettings")
+UNCALLED = 300  # statements that a function which nothing calls brings along
+FOREIGN = 200  # statements of other modules that one program is followed into
 _OPTION = ("click.option", "click.argument")
 
 
 class Interpreter(Calls):
     """Evaluation of statements, and the order in which a module's functions are followed."""
 
+    def __init__(self, module: Module, modules: Modules | None = None) -> None:
+        super().__init__(module)
+        self.modules = modules
+        self.scopes: dict[Foreign, Scope] = {}  # of the project's other modules
+        self.loaded: set[tuple[Foreign, int]] = set()  # their statements that were followed
+        self.starred: set[tuple[Foreign, str]] = set()  # names looked for behind their star imports
+
     def run(self) -> None:
         """Follow the module: its body, then every function that nothing in it called. Twice where methods or globals tie functions together."""
         self._pass()
-        if self.global_writes or any(cls.shared and cls.shared.left_by for cls in self.classes.values()):
+        if self.global_writes or any(cls.shared is not None and cls.shared.is_stale for cls in self.classes.values()):
             self._pass()
 
     def _pass(self) -> None:
         self.scope = self.top
         self.scope.names = {}
         self.pending, self.called, self.fresh, self.order, self.fuel = [], set(), {}, 0, 0
+        self.scopes, self.loaded, self.starred = {}, set(), set()
         self.block(self.module.tree.body)
         for name, value in self.global_writes.items():
             self.top.weaken(name, value)
@@ -55,10 +69,10 @@ class Interpreter(Calls):
             function = self.pending[position]
             position += 1
             if function.node not in self.called:
+                self.fuel = max(0, self.fuel - UNCALLED)
                 self._follow_uncalled(function)
 
     def _follow_uncalled(self, function: Function) -> None:
-        self.fuel = 0
         if function.owner is None:
             self.call_function(function, [], {}, None, open=True)
             return
@@ -134,6 +148,8 @@ class Interpreter(Calls):
         for statement in body:
             if self.active:
                 self.fuel += 1
+            elif self.memo:
+                self.memo = {}
             if isinstance(statement, cst.SimpleStatementLine):
                 self.statement = statement
                 if not all(self._small(one) for one in statement.body):
@@ -256,6 +272,7 @@ class Interpreter(Calls):
         relative = len(node.relative) > 0
         module = _dotted(node.module) if node.module is not None else ""
         if isinstance(node.names, cst.ImportStar):
+            self._import_star(f"{'.' * len(node.relative)}{module}")
             return
         for alias in node.names:
             name = (
@@ -268,6 +285,22 @@ class Interpreter(Calls):
             )
             self._bind_import(alias, name, bound, name)
 
+    def _import_star(self, name: str) -> None:
+        """A star import from a module of the project binds its names when they are asked for; of other modules nothing is known."""
+        found = self.modules.find(self.module.source.path, name) if self.modules is not None else None
+        if found is None or found[0] is None or found[1]:
+            return
+        other, before, own = found[0], self.scope.load, self.scope
+
+        def load(wanted: str) -> None:
+            if before is not None:
+                before(wanted)
+            value = self.scope_of(other).own(wanted) if wanted not in own.names else None
+            if value is not None:
+                own.names[wanted] = value
+
+        self.scope.load = load
+
     def _bind_import(self, alias: cst.ImportAlias, name: str, bound: str, stands_for: str) -> None:
         if name.partition(".")[0] in LIBRARIES:
             self.record(Import(self.place(alias), self.where(), name, bound))
@@ -278,11 +311,101 @@ class Interpreter(Calls):
             known if guarded and isinstance(known, Symbol) and known.name.partition(".")[0] in LIBRARIES else value
         )
 
+    # Modules of the project
+
     def imported(self, name: str, node: cst.CSTNode) -> Value:
-        """What an import binds."""
-        if name.startswith("."):
-            return Unknown(f"{name} is another module of the project")
-        return Symbol(name, self.place(node))
+        """What an import binds: a symbol of a library, or something of the project that is looked up when it is used."""
+        importer = self.module.source.path
+        found = self.modules.find(importer, name) if self.modules is not None else None
+        if found is None:
+            return (
+                Unknown(f"{name} is another module of the project")
+                if name.startswith(".")
+                else Symbol(name, self.place(node))
+            )
+        module, rest = found
+        return Package(module, name, importer) if module is None or not rest else Imported(module, rest)
+
+    def look_up(self, wanted: Imported) -> Value:
+        """The value of a name in a module of the project, which is followed as far as the name needs it."""
+        name, _, rest = wanted.name.partition(".")
+        value = self.scope_of(wanted.module).own(name) or Unknown(f"{name} of another module")
+        if isinstance(value, Imported):
+            value = self.look_up(value) if (value.module, value.name) != (wanted.module, wanted.name) else UNKNOWN
+        return self.attribute_of(value, rest, self.module.tree) if rest else value
+
+    def package_attribute(self, package: Package, name: str) -> Value:
+        """An attribute of an imported module: one of its names, else a module below it."""
+        value = self.scope_of(package.module).own(name) if package.module is not None else None
+        if value is not None:
+            return self.look_up(value) if isinstance(value, Imported) else value
+        found = self.modules.find(package.importer, f"{package.name}.{name}") if self.modules is not None else None
+        if found is None or found[1]:
+            return Unknown(f"{name} of another module")
+        return Package(found[0], f"{package.name}.{name}", package.importer)
+
+    def scope_of(self, module: Foreign) -> Scope:
+        """The names of a module of the project, each bound when it is asked for."""
+        if module not in self.scopes:
+            scope = self.scopes[module] = Scope()
+            scope.load = lambda name: self._load(module, scope, name)
+        return self.scopes[module]
+
+    def _load(self, module: Foreign, scope: Scope, name: str) -> None:
+        """Follow the statements of another module that bind a name; modules that import each other find nothing the second time."""
+        for number, part in module.binding(name):
+            if (module, number) not in self.loaded and len(self.loaded) < FOREIGN and _parses(part):
+                self.loaded.add((module, number))
+                self._follow_statements(part, scope)
+        if name not in scope.names and (module, name) not in self.starred:
+            self.starred.add((module, name))
+            for star in module.stars:
+                found = self.modules.find(module.source.path, star) if self.modules is not None else None
+                value = (
+                    self.scope_of(found[0]).own(name)
+                    if found is not None and found[0] is not None and not found[1]
+                    else None
+                )
+                if value is not None:
+                    scope.names[name] = value
+
+    def _follow_statements(self, part: Module, scope: Scope) -> None:
+        saved = (
+            self.scope,
+            self.module,
+            self.function_name,
+            self.loops,
+            self.guards,
+            self.conditional,
+            self.statement,
+            self.instance,
+        )
+        kept = (self.active, self.contexts, self.returns, self.yields, self._class)
+        pending = len(self.pending)
+        self.scope, self.module, self.function_name, self.loops, self.guards, self.conditional = (
+            scope,
+            part,
+            "",
+            (),
+            (),
+            False,
+        )
+        self.contexts, self.returns, self.yields, self.instance, self._class = (), [], [], None, None
+        try:
+            self.block(part.tree.body)
+        finally:
+            (
+                self.scope,
+                self.module,
+                self.function_name,
+                self.loops,
+                self.guards,
+                self.conditional,
+                self.statement,
+                self.instance,
+            ) = saved
+            self.active, self.contexts, self.returns, self.yields, self._class = kept
+            del self.pending[pending:]  # what nothing here calls is for the other module's own check
 
     # Assignment
 
@@ -290,7 +413,7 @@ class Interpreter(Calls):
         """Bind a target to a value."""
         if isinstance(target, cst.Name):
             if (outer := self.scope.outer.get(target.value)) is not None:
-                outer.names[target.value] = value
+                outer.names[target.value], self.memo = value, {}
                 if outer is self.top:
                     self.global_writes[target.value] = join(self.global_writes.get(target.value), value)
             else:
@@ -527,6 +650,13 @@ class Interpreter(Calls):
     }
 
 
+def _parses(module: Module) -> bool:
+    try:
+        return module.tree is not None
+    except SyntaxProblem:
+        return False
+
+
 def _symbol_of(run: Interpreter, node: cst.BaseExpression) -> str:
     """The full name that a dotted expression stands for, without evaluating it as a use."""
     if isinstance(node, cst.Name):
@@ -571,7 +701,7 @@ def _assigned_in(suite: cst.BaseSuite) -> set[str]:
             stack.extend(one.body)
         elif isinstance(one, cst.Assign):
             names.update(name for target in one.targets for name in _names_in(target.target))
-        elif isinstance(one, cst.AnnAssign | cst.AugAssign) or isinstance(one, cst.For):
+        elif isinstance(one, cst.AnnAssign | cst.AugAssign | cst.For):
             names.update(_names_in(one.target))
         if not isinstance(one, cst.FunctionDef | cst.ClassDef):
             stack.extend(_blocks_of(one))

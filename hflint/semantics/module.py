@@ -30,20 +30,30 @@ class SyntaxProblem(Exception):  # noqa: N818 - it is a problem of the user's fi
 
 
 class Module:
-    """A source and its tree. Positions cost as much as parsing, so they are made when the first span is asked for."""
+    """A source and its tree, parsed when it is asked for. Positions cost as much again, and wait for the first span."""
 
-    def __init__(self, source: Source) -> None:
+    def __init__(self, source: Source, lines: tuple[int, ...] | None = None) -> None:
+        """`lines` are those to parse; without them, all that can matter."""
         self.source = source
-        self.name = module_name(source.name)
-        self.tree, self._lines = _parse(source.text)
+        self._lines = list(lines) if lines is not None else None
+
+    @cached_property
+    def tree(self) -> cst.Module:
+        """The statements that can matter.
+
+        Raises:
+            SyntaxProblem: the source does not parse.
+        """
+        wanted = self._lines if self._lines is not None else relevant_lines(self.source.text)
+        tree, self._lines = _parse(self.source.text, wanted)
+        return tree
 
     def span(self, node: cst.CSTNode) -> Span:
         """The characters of a node, without the white space around it."""
         position = self._positions[node]
-        return Span(
-            self._start(position.start.line) + position.start.column,
-            self._start(position.end.line) + position.end.column,
-        )
+        start = self._start(position.start.line) + position.start.column
+        end = self._start(position.end.line) + position.end.column
+        return Span(start, end, self.source.name, self.line_of(start))
 
     def _start(self, line: int) -> int:
         """The offset of a line of the text that was parsed, which may lack lines of the source."""
@@ -72,9 +82,8 @@ class Module:
         return MetadataWrapper(self.tree, unsafe_skip_copy=True).resolve(PositionProvider)
 
 
-def _parse(text: str) -> tuple[cst.Module, list[int] | None]:
-    """The tree of the lines that matter, and which these are; None for all of them."""
-    numbers = relevant_lines(text)
+def _parse(text: str, numbers: list[int] | None) -> tuple[cst.Module, list[int] | None]:
+    """The tree of some lines, and which these are in the end; None for all of them."""
     try:
         return _parse_lines(text, numbers)
     except cst.ParserSyntaxError as error:
@@ -105,9 +114,3 @@ def _parses(text: str) -> bool:
     except (cst.CSTValidationError, cst.ParserSyntaxError):
         return False
     return True
-
-
-def module_name(name: str) -> str:
-    """The dotted name of a file within its project: `src/app/train.py` is `src.app.train`."""
-    stem = re.sub(r"\.pyi?$", "", name).replace("\\", "/").strip("./")
-    return stem.removesuffix("/__init__").replace("/", ".")

@@ -30,7 +30,7 @@ class Rewriter:
 
     def rename_argument(self, call: LibraryCall, old: str, new: str) -> Edits | None:
         """Rename a keyword."""
-        arg = call.nodes.get(old)
+        arg = self._argument(call, old)
         if arg is None or arg.keyword is None:
             return None
         span = self.module.span(arg.keyword)
@@ -38,22 +38,22 @@ class Rewriter:
 
     def argument_code(self, call: LibraryCall, name: str) -> str | None:
         """The source text of an argument's value."""
-        arg = call.nodes.get(name)
+        arg = self._argument(call, name)
         return self.module.code(arg.value) if arg is not None else None
 
     def set_argument(self, call: LibraryCall, name: str, code: str) -> Edits | None:
         """Give an argument this value, in place of the one written or as a new keyword."""
-        arg = call.nodes.get(name)
+        arg = self._argument(call, name)
         if arg is not None:
             span = self.module.span(arg.value)
             return (Edit(span.start, span.end, code),)
-        if name in call.arguments or not isinstance(call.place.node, cst.Call):
+        if name in call.arguments or not isinstance(call.place.node, cst.Call) or call.place.module is not self.module:
             return None
         return self._insert_argument(call.place.node, f"{name}={code}")
 
     def replace_argument(self, call: LibraryCall, old: str, code: str) -> Edits | None:
         """Put `code`, such as `name=value`, in place of a whole keyword argument."""
-        arg = call.nodes.get(old)
+        arg = self._argument(call, old)
         if arg is None or arg.keyword is None:
             return None
         span = self._argument_span(arg)
@@ -61,7 +61,7 @@ class Rewriter:
 
     def remove_argument(self, call: LibraryCall, name: str) -> Edits | None:
         """Remove a keyword with its comma, and the line where it stood alone."""
-        arg = call.nodes.get(name)
+        arg = self._argument(call, name)
         if arg is None or not isinstance(call.place.node, cst.Call):
             return None
         args = list(call.place.node.args)
@@ -76,10 +76,7 @@ class Rewriter:
         line_start, line_end = self._line_start(start), self._line_end(end)
         rest = self.text[end:line_end]
         if not self.text[line_start:start].strip() and (not rest.strip() or rest.lstrip().startswith("#")):
-            edits = [Edit(line_start, self._next_line(line_end), "")]
-            if not comma and position:
-                edits = self._drop_comma_before(args[position - 1]) + edits
-            return tuple(edits)
+            return (Edit(line_start, self._next_line(line_end), ""),)  # a comma left before it is a trailing comma
         if comma:
             blank = re.compile(r"[ \t]*").match(self.text, end)
             return (
@@ -92,9 +89,6 @@ class Rewriter:
         if position:
             return (Edit(self._argument_span(args[position - 1]).end, end, ""),)
         return (Edit(start, end, ""),)
-
-    def _drop_comma_before(self, _arg: cst.Arg) -> list[Edit]:
-        return []  # a trailing comma after the argument before is welcome
 
     def _insert_argument(self, node: cst.Call, code: str) -> Edits | None:
         args = list(node.args)
@@ -122,6 +116,10 @@ class Rewriter:
             return (Edit(end, end, ","), Edit(line_end, line_end, f"{self._newline}{indent}{code}"))
         return (Edit(end, end, f",{self._newline}{indent}{code}"),)
 
+    def _argument(self, call: LibraryCall, name: str) -> cst.Arg | None:
+        """An argument written in a call of this module; a call of another one is not ours to edit."""
+        return call.nodes.get(name) if call.place.module is self.module else None
+
     def _argument_span(self, arg: cst.Arg) -> Span:
         """An argument with its keyword and star, without its comma."""
         start = self.module.span(arg.keyword).start if arg.keyword is not None else self._value_start(arg)
@@ -142,7 +140,7 @@ class Rewriter:
     def target_code(self, made: Object) -> str | None:
         """What the object is called: the one target of the assignment whose whole value it is, such as `self.tokenizer`."""
         line = made.where.statement
-        if not isinstance(line, cst.SimpleStatementLine) or len(line.body) != 1:
+        if made.place.module is not self.module or not isinstance(line, cst.SimpleStatementLine) or len(line.body) != 1:
             return None
         statement = line.body[0]
         if isinstance(statement, cst.AnnAssign) and statement.value is made.place.node:
@@ -166,7 +164,7 @@ class Rewriter:
 
     def _add(self, made: Object, lines: tuple[str, ...], *, after: bool) -> Edits | None:
         statement = made.where.statement
-        if not isinstance(statement, cst.SimpleStatementLine):
+        if made.place.module is not self.module or not isinstance(statement, cst.SimpleStatementLine):
             return None
         span = self.module.span(statement)
         line_start = self._line_start(span.start)
@@ -184,7 +182,8 @@ class Rewriter:
     def remove_statement(self, made: Object) -> Edits | None:
         """Remove the statement of which the object is the whole, where the block keeps another one."""
         statement = made.where.statement
-        if not isinstance(statement, cst.SimpleStatementLine) or len(statement.body) != 1:
+        own = made.place.module is self.module
+        if not own or not isinstance(statement, cst.SimpleStatementLine) or len(statement.body) != 1:
             return None
         span = self.module.span(statement)
         start, end = self._line_start(span.start), self._next_line(self._line_end(span.end))

@@ -8,9 +8,13 @@ from typing import TYPE_CHECKING
 from hflint.semantics.values import Unknown, Value, join
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
     import libcst as cst
 
     from hflint.semantics.module import Module
+    from hflint.semantics.project import Foreign
     from hflint.semantics.values import Place
 
 
@@ -33,17 +37,24 @@ class Scope(Store):
         self.parent = parent
         self.is_class = is_class
         self.outer: dict[str, Scope] = {}  # names declared global or nonlocal
+        self.load: Callable[[str], None] | None = None  # binds a name of another module when it is first asked for
 
     def find(self, name: str) -> Value | None:
         """The value of a name here or in the scopes around, class bodies left out as Python does."""
         if name in self.outer:
-            return self.outer[name].names.get(name)
+            return self.outer[name].own(name)
         scope: Scope | None = self
         while scope is not None:
-            if (scope is self or not scope.is_class) and name in scope.names:
-                return scope.names[name]
+            if (scope is self or not scope.is_class) and (found := scope.own(name)) is not None:
+                return found
             scope = scope.parent
         return None
+
+    def own(self, name: str) -> Value | None:
+        """The value of a name of this very scope."""
+        if self.load is not None and name not in self.names:
+            self.load(name)
+        return self.names.get(name)
 
     @property
     def module_scope(self) -> Scope:
@@ -150,12 +161,18 @@ class Instance(Store, Value):
         self.place = place
         # What each method leaves in an attribute when it ends: methods are called in an order that the class does not know.
         self.left_by: dict[str, dict[str, Value]] = {}
+        self.read: dict[str, int] = {}  # attributes read, and how many methods were known to set them then
 
     def note(self, method: str, before: dict[str, Value]) -> None:
         """Remember what a method assigned."""
         for name, value in self.names.items():
             if before.get(name) is not value:
                 self.left_by.setdefault(name, {})[method] = value
+
+    @property
+    def is_stale(self) -> bool:
+        """Whether a method read an attribute before a method was followed that sets it."""
+        return any(len(self.left_by.get(name, ())) > known for name, known in self.read.items())
 
     def settle(self) -> None:
         """Let every attribute be what any method may have left in it."""
@@ -189,6 +206,23 @@ class Namespace(Store, Value):
 
     def describe(self) -> str:
         return "command line arguments"
+
+
+@dataclass(eq=False, slots=True)
+class Package(Value):
+    """A module of the project, imported as a whole."""
+
+    module: Foreign | None  # None for a folder without `__init__.py`
+    name: str
+    importer: Path
+
+
+@dataclass(eq=False, slots=True)
+class Imported(Value):
+    """What an import from a module of the project binds; looked up when it is used."""
+
+    module: Foreign
+    name: str  # dotted, within the module
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,16 +8,18 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 
 from hflint.semantics.objects import Guard, LibraryCall, Object, Where
-from hflint.semantics.scopes import Class, Feature, Function, Instance, Scope, Store, VersionTest
+from hflint.semantics.scopes import Class, Feature, Function, Imported, Instance, Package, Scope, Store, VersionTest
 from hflint.semantics.values import Place, Value, join
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Hashable, Iterator
 
     import libcst as cst
 
     from hflint.semantics.module import Module
 
+# What a followed call gave, the attributes that it left its instance with, and what keeps the ids in its key alive.
+Followed = tuple[Value, "dict[str, Value] | None", object]
 Made = TypeVar("Made", bound=LibraryCall)
 
 
@@ -26,8 +28,7 @@ class State(ABC):
 
     def __init__(self, module: Module) -> None:
         self.module = module
-        self.scope = Scope()
-        self.top = self.scope
+        self.scope = self.top = Scope()
         self.statement: cst.CSTNode | None = None
         self.function_name = ""
         self.loops: tuple[str, ...] = ()
@@ -43,6 +44,7 @@ class State(ABC):
         self.classes: dict[cst.CSTNode, Class] = {}
         self.global_writes: dict[str, Value] = {}
         self.fuel = 0
+        self.memo: dict[Hashable, Followed] = {}  # calls followed since the module's scope last changed
         self.order = 0
         self.registry: dict[tuple[cst.CSTNode, type], Object] = {}
         self.fresh: dict[tuple[cst.CSTNode, type], Object] = {}  # what this pass has met, in order
@@ -66,6 +68,14 @@ class State(ABC):
     @abstractmethod
     def assign(self, target: cst.BaseExpression, value: Value) -> None:
         """Bind a target to a value."""
+
+    @abstractmethod
+    def look_up(self, wanted: Imported) -> Value:
+        """The value of a name of another module of the project."""
+
+    @abstractmethod
+    def package_attribute(self, package: Package, name: str) -> Value:
+        """An attribute of another module of the project."""
 
     # Places and objects
 

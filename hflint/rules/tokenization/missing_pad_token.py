@@ -31,7 +31,7 @@ def check(use: TokenizerCall | Collator, context: Context) -> Iterator[Finding]:
     if load is None or not _pads(use) or _has_pad_token(load):
         return
     facts = context.model(load.id.constant)
-    if facts is None or facts.has_pad_token is not False:
+    if facts is None or not facts.lacks_pad_token(context.versions["transformers"]):
         return
     name = context.program.rewriter.target_code(load)
     edits = context.program.rewriter.add_after(load, f"{name}.pad_token = {name}.eos_token") if name else None

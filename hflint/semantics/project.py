@@ -1,0 +1,139 @@
+"""The modules of a project, so that a program can be followed from one into another. Each is read and parsed once."""
+
+from __future__ import annotations
+
+import sys
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from hflint.files import FileError, display_name, read_source
+from hflint.semantics.catalog import LIBRARIES
+from hflint.semantics.gate import Statement, statements
+from hflint.semantics.module import Module
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from hflint.files import Source
+
+LARGEST = 200_000  # bytes of a module that is followed into
+_FOREIGN = (
+    LIBRARIES | sys.stdlib_module_names | {"torch", "numpy", "pandas", "tqdm", "sklearn", "scipy", "tensorflow", "jax"}
+)
+
+
+class Foreign:
+    """A module of the project that another one imports from: its top-level statements, each parsed when one of its names is asked for."""
+
+    def __init__(self, source: Source) -> None:
+        self.source = source
+        self._parsed: dict[int, Module] = {}
+
+    def binding(self, name: str) -> Iterator[tuple[int, Module]]:
+        """The statements that bind a name or change its object, in order, each with its number."""
+        for number, statement in enumerate(self._index[0]):
+            if name in statement.names and statement.followed:
+                if number not in self._parsed:
+                    self._parsed[number] = Module(self.source, statement.lines)
+                yield number, self._parsed[number]
+
+    @property
+    def stars(self) -> list[str]:
+        """The modules that it imports everything from."""
+        return self._index[1]
+
+    @cached_property
+    def _index(self) -> tuple[list[Statement], list[str]]:
+        return statements(self.source.text)
+
+    def forget(self) -> None:
+        """Let the parsed statements go."""
+        self._parsed = {}
+
+
+class Modules:
+    """Finds the modules below a project's folder. Each is read once."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder.resolve()
+        self._known: dict[Path, Foreign | None] = {}
+        self._files: dict[Path, bool] = {}
+        self.read: set[Path] = set()  # what was asked for since `start`, found or not: what a program depends on
+
+    def start(self) -> None:
+        """Begin another program. It parses what it needs anew, so that memory does not grow with the project."""
+        self.read = set()
+        for foreign in self._known.values():
+            if foreign is not None:
+                foreign.forget()
+
+    def find(self, importer: Path, name: str) -> tuple[Foreign | None, str] | None:
+        """The module that an import of `name` reaches, and what is left of the name within it.
+
+        `name` is absolute, or relative with leading dots. The module is None for a folder without `__init__.py`; the answer is None for what is
+        not the project's.
+        """
+        level = len(name) - len(name.lstrip("."))
+        parts = name.lstrip(".").split(".") if name.strip(".") else []
+        if not level and (not parts or self._is_foreign(parts[0], importer.parent)):
+            return None
+        for root in self._roots(importer, level):
+            found = self._below(root, parts, is_package=level > 0)
+            if found is not None:
+                return found
+        return None
+
+    def _is_foreign(self, top: str, beside: Path) -> bool:
+        if top not in _FOREIGN:
+            return False
+        return top not in LIBRARIES or not self._is_file(beside / f"{top}.py")
+
+    def _roots(self, path: Path, level: int) -> list[Path]:
+        """Where an import starts: the package for a relative one; for others the script's folder, its package's, the project's, `src`."""
+        if level:
+            folder = path.parent
+            for _ in range(level - 1):
+                folder = folder.parent
+            return [folder] if folder.is_relative_to(self._folder) else []
+        package = path.parent
+        while self._is_file(package / "__init__.py") and package != self._folder:
+            package = package.parent
+        found = [path.parent, package, self._folder, self._folder / "src"]
+        return [root for root in dict.fromkeys(found) if root.is_relative_to(self._folder)]
+
+    def _below(self, root: Path, parts: list[str], *, is_package: bool) -> tuple[Foreign | None, str] | None:
+        """The longest part of a dotted name that is a module below a folder."""
+        folder = root
+        best: tuple[Path | None, int] | None = None
+        if is_package and self._is_file(root / "__init__.py"):
+            best = root / "__init__.py", 0
+        for count, part in enumerate(parts, 1):
+            if self._is_file(folder / part / "__init__.py"):
+                best, folder = (folder / part / "__init__.py", count), folder / part
+                continue
+            if self._is_file(folder / f"{part}.py"):
+                best = folder / f"{part}.py", count
+            elif (folder / part).is_dir():
+                best, folder = (None, count), folder / part
+                continue
+            break
+        if best is None:
+            return None
+        return (self._module(best[0]) if best[0] else None), ".".join(parts[best[1] :])
+
+    def _module(self, path: Path) -> Foreign | None:
+        self.read.add(path)
+        if path not in self._known:
+            try:
+                small = path.stat().st_size <= LARGEST
+                self._known[path] = Foreign(read_source(path, display_name(path))) if small else None
+            except (FileError, OSError):
+                self._known[path] = None
+        return self._known[path]
+
+    def _is_file(self, path: Path) -> bool:
+        known = self._files.get(path)
+        if known is None:
+            known = self._files[path] = path.is_file()
+        return known
