@@ -152,16 +152,15 @@ def _read(statement: ast.stmt, library_names: dict[str, set[str]]) -> _Names:
     stack: list[ast.AST] = [statement]
     while stack:
         node = stack.pop()
-        kind = type(node)
-        if kind is ast.Name:
-            (found.used if isinstance(node.ctx, ast.Load) else found.bound).add(node.id)  # type: ignore[attr-defined]
+        if isinstance(node, ast.Name):
+            (found.used if isinstance(node.ctx, ast.Load) else found.bound).add(node.id)
             continue
-        if kind is ast.Constant:
-            if isinstance(node.value, str) and "hf_" in node.value and TOKEN.search(node.value):  # type: ignore[attr-defined]
+        if isinstance(node, ast.Constant):
+            if isinstance(node.value, str) and "hf_" in node.value and TOKEN.search(node.value):
                 found.secret = True
             continue
-        if kind is ast.Attribute:
-            found.attributes.add(node.attr)  # type: ignore[attr-defined]
+        if isinstance(node, ast.Attribute):
+            found.attributes.add(node.attr)
         elif isinstance(node, ast.Call):
             found.called.add(_root(node.func))
         elif isinstance(node, ast.ClassDef):
@@ -310,8 +309,9 @@ def _whole_lines(statement: ast.stmt) -> Iterable[int]:
 
 
 def _first_line(node: ast.AST) -> int:
-    line: int = node.pattern.lineno if isinstance(node, ast.match_case) else getattr(node, "lineno", 1)
-    return min([line, *(one.lineno for one in getattr(node, "decorator_list", ()))])
+    start = node.pattern if isinstance(node, ast.match_case) else node
+    lines: list[int] = [one.lineno for one in (start, *getattr(node, "decorator_list", ()))]
+    return min(lines)
 
 
 _BLOCKS = ("body", "orelse", "finalbody", "handlers", "cases")
