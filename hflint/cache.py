@@ -1,0 +1,155 @@
+"""Findings of earlier runs, in `.hflint_cache` at the root of a project.
+
+One JSON file (never pickle: the folder may come with a repository) for each state of hflint, its settings and the
+versions; in it, an entry for each file with the hash of the content that it was made from. A cache that cannot be read
+or written is none.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from contextlib import suppress
+from dataclasses import asdict
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import hflint
+from hflint.findings import Confidence, Edit, Finding, Fix, Related, Safety, Severity, Span
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from hflint.project import Project
+
+FOLDER = ".hflint_cache"
+KEPT = 8  # files in the folder: as many combinations of settings and versions are remembered
+
+
+def digest(data: bytes) -> str:
+    """The hash of a file's content."""
+    return hashlib.blake2b(data, digest_size=16).hexdigest()
+
+
+@cache
+def _digest_of(path: Path) -> str:
+    """The hash of a module that others depend on, as this run first sees it; empty where it cannot be read."""
+    try:
+        return digest(path.read_bytes())
+    except OSError:
+        return ""
+
+
+class Cache:
+    """The findings known for one project's files."""
+
+    def __init__(self, project: Project) -> None:
+        self._root = project.folder
+        self._path = self._root / FOLDER / f"{_fingerprint(project)}.json"
+        self._entries = _load(self._path)
+        self._changed = False
+
+    def get(self, path: Path, content: str) -> tuple[Finding, ...] | None:
+        """The findings of a file with that content hash; None where they are not known."""
+        match self._entries.get(self._key(path)):
+            case [known, dict(reads), list(packed)] if known == content:
+                if all(_digest_of(self._root / other) == state for other, state in reads.items()):
+                    with suppress(KeyError, TypeError, ValueError):
+                        return tuple(_unpack(one) for one in packed)
+        return None
+
+    def put(self, path: Path, content: str, findings: tuple[Finding, ...], reads: Iterable[Path]) -> None:
+        """Remember the findings of a file, which depend on the modules that it `reads`, too."""
+        states = {self._key(other): _digest_of(other) for other in sorted(reads)}
+        self._entries[self._key(path)] = [content, states, [asdict(finding) for finding in findings]]
+        self._changed = True
+
+    def save(self) -> None:
+        """Write what is new; entries of files that are gone are dropped."""
+        if not self._changed:
+            return
+        entries = {key: entry for key, entry in self._entries.items() if (self._root / key).exists()}
+        with suppress(OSError):
+            _prepare(self._path.parent)
+            _write(self._path, json.dumps(entries, separators=(",", ":")))
+            _prune(self._path.parent)
+        self._changed = False
+
+    def _key(self, path: Path) -> str:
+        absolute = path.absolute()
+        return absolute.relative_to(self._root).as_posix() if absolute.is_relative_to(self._root) else str(absolute)
+
+
+def _load(path: Path) -> dict[str, Any]:
+    try:
+        entries = json.loads(path.read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return entries if isinstance(entries, dict) else {}
+
+
+def _prepare(folder: Path) -> None:
+    folder.mkdir(exist_ok=True)
+    ignore = folder / ".gitignore"
+    if not ignore.exists():
+        ignore.write_text("# Made by hflint.\n*\n", encoding="utf-8")
+
+
+def _write(path: Path, text: str) -> None:
+    """Write through a temporary file, so that a run beside this one never reads half a cache."""
+    import tempfile  # only where there is something new
+
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix="new-")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as stream:
+            stream.write(text)
+        Path(name).replace(path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+
+
+def _prune(folder: Path) -> None:
+    files = sorted(folder.glob("*.json"), key=lambda file: file.stat().st_mtime, reverse=True)
+    for old in files[KEPT:]:
+        old.unlink(missing_ok=True)
+
+
+def _fingerprint(project: Project) -> str:
+    """What findings depend on, beside the file's own content."""
+    parts = [
+        *_own_files(),
+        project.settings.fingerprint(),
+        project.versions.fingerprint(),
+        project.models.fingerprint(),
+    ]
+    return hashlib.blake2b("\n".join(parts).encode(), digest_size=12).hexdigest()
+
+
+@cache
+def _own_files() -> tuple[str, ...]:
+    """The version, and hflint's files as they lie on the disk: a checkout changes without its version."""
+    package = Path(hflint.__file__).parent
+    files = sorted(Path(folder) / name for folder, _, names in os.walk(package) for name in names)
+    states = [(file, file.stat()) for file in files if file.suffix != ".pyc"]
+    return (hflint.__version__, *(f"{file} {state.st_size} {state.st_mtime_ns}" for file, state in states))
+
+
+def _unpack(packed: dict[str, Any]) -> Finding:
+    fix = packed["fix"]
+    return Finding(
+        **{key: packed[key] for key in ("code", "name", "message", "label", "no_fix_reason")},
+        severity=Severity(packed["severity"]),
+        confidence=Confidence(packed["confidence"]),
+        span=Span(**packed["span"]),
+        related=tuple(Related(Span(**related["span"]), related["label"]) for related in packed["related"]),
+        fix=fix
+        and Fix(
+            title=fix["title"],
+            edits=tuple(Edit(**edit) for edit in fix["edits"]),
+            safety=Safety(fix["safety"]),
+            reason=fix["reason"],
+        ),
+    )

@@ -1,0 +1,128 @@
+"""Many files: gate and cache here, the rest in this process or in as many as pay for themselves; in file order."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from itertools import chain
+from typing import TYPE_CHECKING
+
+from hflint.cache import Cache, digest
+from hflint.check import FileReport, check_data, has_fix
+from hflint.files import FileError, read_bytes, source_from_bytes
+from hflint.semantics.gate import mentions_library
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from pathlib import Path
+
+    from hflint.project import Project, Projects
+
+WORTH = 100_000  # bytes to parse; below that, more processes cost more than they bring
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One file that has to be parsed."""
+
+    path: Path
+    name: str
+    size: int
+    project: Project
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """A report, and the hash of the content it was made from where it is worth remembering."""
+
+    report: FileReport
+    digest: str = ""
+
+
+class Checker:
+    """Checks many files of some projects."""
+
+    def __init__(self, projects: Projects, *, jobs: int, fix: bool = False, cached: bool = True) -> None:
+        self._projects = projects
+        self._jobs = jobs
+        self._fix = fix
+        self._cached = cached
+        self._caches: dict[Path, Cache] = {}
+
+    def check(self, files: Iterable[tuple[Path, str]]) -> Iterator[FileReport]:
+        """A report for each file, given with the name to show, in their order.
+
+        Raises:
+            SettingsError: settings that hold for a file are not valid.
+        """
+        entries = (self._look(path, name) for path, name in files)
+        head: list[FileReport | Job] = []
+        size = 0
+        while size < WORTH and (entry := next(entries, None)) is not None:
+            head.append(entry)
+            size += entry.size if isinstance(entry, Job) else 0
+        everything = chain(head, entries)
+        try:
+            for result in self._serial(everything) if size < WORTH or self._jobs == 1 else self._parallel(everything):
+                if isinstance(result, Result):
+                    self._remember(result)
+                    yield result.report
+                else:
+                    yield result
+        finally:
+            for cache in self._caches.values():
+                cache.save()
+
+    def _look(self, path: Path, name: str) -> FileReport | Job:
+        """The report of a file that need not be parsed; else the job of parsing it."""
+        try:
+            data = read_bytes(path)
+        except FileError as error:
+            return FileReport(path, name, errors=(error.message,))
+        if not mentions_library(data):
+            return FileReport(path, name)
+        project = self._projects.of(path)
+        known = self._cache(project).get(path, digest(data)) if self._cached else None
+        if known is None or (self._fix and has_fix(known, project)):
+            return Job(path, name, len(data), project)
+        try:
+            source = source_from_bytes(data, path, name) if known else None
+        except FileError as error:
+            return FileReport(path, name, errors=(error.message,))
+        return FileReport(path, name, source, known)
+
+    def _serial(self, entries: Iterable[FileReport | Job]) -> Iterator[FileReport | Result]:
+        project: Project | None = None
+        for entry in entries:
+            if isinstance(entry, Job):
+                if project is not None and project is not entry.project:
+                    project.forget_modules()
+                project = entry.project
+                yield run(entry.path, entry.name, project, fix=self._fix)
+            else:
+                yield entry
+
+    def _parallel(self, entries: Iterable[FileReport | Job]) -> Iterator[FileReport | Result]:
+        from hflint.workers import in_order
+
+        return in_order(entries, self._jobs, fix=self._fix)
+
+    def _remember(self, result: Result) -> None:
+        report = result.report
+        if self._cached and result.digest:
+            self._cache(self._projects.of(report.path)).put(report.path, result.digest, report.findings, report.reads)
+
+    def _cache(self, project: Project) -> Cache:
+        if project.folder not in self._caches:
+            self._caches[project.folder] = Cache(project)
+        return self._caches[project.folder]
+
+
+def run(path: Path, name: str, project: Project, *, fix: bool) -> Result:
+    """Check one file. Its source comes back only where there is something to show of it."""
+    try:
+        data = read_bytes(path)
+    except FileError as error:
+        return Result(FileReport(path, name, errors=(error.message,)))
+    report = check_data(data, path, name, project, fix=fix)
+    content = "" if report.errors or report.before else digest(data)
+    return Result(report if report.findings or report.before else replace(report, source=None), content)
