@@ -1,0 +1,1 @@
+"""What is true of libraries, of the versions a project allows, and of models."""

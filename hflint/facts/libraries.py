@@ -1,0 +1,265 @@
+"""What appeared, was deprecated and went in which release of the libraries.
+
+The tables are made by scripts/facts/make_tables.py and loaded one library and kind at a time, when first asked for.
+A name, argument or method without an entry is either unchanged or unknown: then nothing is said of it.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from hflint.facts.versions import Range
+
+_TABLES = Path(__file__).parent / "tables"
+_LIBRARIES = {  # what is imported: how the library is called
+    "transformers": "transformers",
+    "trl": "trl",
+    "peft": "peft",
+    "datasets": "datasets",
+    "huggingface_hub": "huggingface_hub",
+    "sentence_transformers": "sentence-transformers",
+}
+_EFFECTS = {
+    "name": "ImportError",
+    "module": "ImportError",
+    "argument": "TypeError",
+    "method": "AttributeError",
+    "pipeline-task": "KeyError",
+    "environment": "ignored",
+}
+_BASES = (  # the class that stands in the tables for all whose names end so
+    (("Tokenizer", "TokenizerFast", "TokenizerBase", "TokenizersBackend", "PythonBackend"), "PreTrainedTokenizerBase"),
+    (("Processor", "ProcessorFast", "FeatureExtractor", "ProcessorMixin"), "ProcessorMixin"),
+    (("Config",), "PreTrainedConfig"),
+    (("",), "PreTrainedModel"),
+)
+_METHODS = {"from_pretrained", "save_pretrained", "__call__", "apply_chat_template"}
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What became of one name, module, argument, method, pipeline task or environment variable.
+
+    Versions are the first release with the new state; the first release that was read stands for all before it too
+    (transformers 4.40, trl 0.9, datasets 2.19, huggingface_hub 0.23, sentence-transformers 3.0).
+
+    Attributes:
+        library: whose release decides, as `Versions` names it; not always the owner's, for TRL's configs inherit.
+        kind: "name", "module", "argument", "method", "pipeline-task" or "environment".
+        owner: qualified public name of what has it, for example "transformers.TrainingArguments".
+        name: what is written in code, for example "evaluation_strategy".
+        since: first release that has it; None where all that were read had it at first.
+        deprecated: first release that warns of it, or whose documentation does.
+        removed: first release that does not take it.
+        restored: first release that takes it again.
+        effect: what using it does once removed: an exception's name, "ignored" (silently) or "warns" (and ignored).
+        replacement: what to write instead; a qualified name for names and modules, an argument's or method's name else.
+        replacement_since: first release of `replacement_library` that has the replacement; None where not known.
+        certain: that renaming, deleting or taking over one of `values` keeps the meaning in all releases that have both.
+        delete: deleting it is the mend.
+        values: where only some literal values can be mended: source of the value to source of the argument that
+            takes its place, empty for none. With `certain` it is certain of these alone.
+        unless: beginnings of class names that still have it.
+        note: a few words for the message; what to use where no name says it.
+        source: the file of the wheel, or how it was found out.
+    """
+
+    library: str
+    kind: str
+    owner: str
+    name: str
+    since: str | None = None
+    deprecated: str | None = None
+    removed: str | None = None
+    restored: str | None = None
+    effect: str = ""
+    replacement: str | None = None
+    replacement_since: str | None = None
+    certain: bool = False
+    delete: bool = False
+    values: Mapping[str, str] = field(default_factory=dict, hash=False)
+    unless: tuple[str, ...] = ()
+    note: str = ""
+    source: str = ""
+
+    @property
+    def replacement_library(self) -> str:
+        """The library whose release has the replacement."""
+        first, dot, _ = (self.replacement or "").partition(".")
+        return _LIBRARIES.get(first, first) if dot else self.library
+
+    def gone_in(self, versions: Mapping[str, Range]) -> bool:
+        """Whether some allowed release no longer takes it."""
+        return bool(self.removed) and versions[self.library].any(self._gone)
+
+    def always_gone(self, versions: Mapping[str, Range]) -> bool:
+        """Whether no allowed release takes it any more."""
+        return bool(self.removed) and versions[self.library].all(self._gone)
+
+    def not_yet_in(self, versions: Mapping[str, Range]) -> bool:
+        """Whether some allowed release is older than it."""
+        return bool(self.since) and versions[self.library].any(f"<{self.since}")
+
+    def deprecated_in(self, versions: Mapping[str, Range]) -> bool:
+        """Whether some allowed release still takes it, and warns."""
+        if not self.deprecated:
+            return False
+        return versions[self.library].any(f">={self.deprecated}" + (f",<{self.removed}" if self.removed else ""))
+
+    def replaceable(self, versions: Mapping[str, Range]) -> bool:
+        """Whether every allowed release has the replacement; False where that is not known."""
+        if not self.replacement or not self.replacement_since or self.replacement_library not in versions:
+            return False
+        return versions[self.replacement_library].all(f">={self.replacement_since}")
+
+    def mended(self, value: str) -> str | None:
+        """The argument to write in place of `name=value`, both as source; "" for none; None where it is not certain.
+
+        Whether the releases have the replacement is `replaceable`'s to say.
+        """
+        if not self.certain:
+            return None
+        if self.values:
+            return self.values.get(value.replace("'", '"'))
+        return "" if self.delete else f"{self.replacement}={value}"
+
+    @property
+    def _gone(self) -> str:
+        return f">={self.removed}" + (f",<{self.restored}" if self.restored else "")
+
+
+def removed_name(qualified: str) -> Change | None:
+    """The change of a name or module, or of what it lies in: "transformers.TFBertModel.from_pretrained" finds the class.
+
+    Names that still import, through whatever alias, have none.
+    """
+    library = _library(qualified)
+    while library and "." in qualified:
+        change = _change(library, "name", qualified) or _change(library, "module", qualified) or _elsewhere(qualified)
+        if change and (change.removed or change.deprecated):
+            return change
+        qualified = qualified.rpartition(".")[0]
+    return None
+
+
+@cache
+def argument_changes(owner: str) -> Mapping[str, Change]:
+    """What became of the arguments of a class or function, by name; also of those that it inherits.
+
+    Args:
+        owner: qualified as imported, for example "transformers.TrainingArguments", "trl.SFTConfig",
+            "transformers.AutoModelForCausalLM.from_pretrained", "transformers.AutoTokenizer.__call__",
+            "transformers.pipeline", "huggingface_hub.HfApi.snapshot_download".
+    """
+    library = _library(owner)
+    table = _table(library, "argument") if library else {}
+    changes: dict[str, Change] = {}
+    for name in _owners(owner):
+        parent = table.get("inherits", {}).get(name)
+        if parent:
+            theirs = argument_changes(parent["owner"])
+            changes = {arg: change for arg, change in theirs.items() if arg not in parent["except"]}
+        own = table.get("changes", {}).get(name, {})
+        changes |= {arg: _made(table, name, arg, entry) for arg, entry in own.items()}
+        if changes:
+            break
+    return MappingProxyType(changes)
+
+
+def task_change(task: str) -> Change | None:
+    """What became of a task of transformers.pipeline(); "translation_en_to_fr" is a translation."""
+    task = "translation" if task.startswith("translation_") else task
+    return _change("transformers", "pipeline-task", f"transformers.pipeline.{task}")
+
+
+def method_change(owner_kind: str, method: str) -> Change | None:
+    """What became of a method or attribute.
+
+    Args:
+        owner_kind: "tokenizer", "batch-encoding", "model", "trainer", "cache", "config", "dataset" or
+            "sentence-transformer".
+        method: its name.
+    """
+    library = {"dataset": "datasets", "sentence-transformer": "sentence-transformers"}.get(owner_kind, "transformers")
+    return _change(library, "method", f"{owner_kind}.{method}")
+
+
+def environment_change(variable: str) -> Change | None:
+    """What became of an environment variable that one of the libraries reads."""
+    found = (_change(library, "environment", f"os.environ.{variable}") for library in _LIBRARIES.values())
+    return next((change for change in found if change), None)
+
+
+def exists(qualified: str, versions: Mapping[str, Range]) -> bool | None:
+    """Whether a name, module or argument is there in all allowed releases (True) or in none (False).
+
+    None where it is in some only, or where the tables do not say.
+    """
+    owner, _, name = qualified.rpartition(".")
+    change = removed_name(qualified) or argument_changes(owner).get(name)
+    if change is None or change.library not in versions:
+        return None
+    if not change.gone_in(versions) and not change.not_yet_in(versions):
+        return True
+    return False if change.always_gone(versions) or versions[change.library].all(f"<{change.since or 0}") else None
+
+
+# --- the tables -------------------------------------------------------------------------------------------------------
+
+
+def _library(qualified: str) -> str | None:
+    return _LIBRARIES.get(qualified.partition(".")[0])
+
+
+def _owners(owner: str) -> list[str]:
+    """The names under which an owner may stand in the tables, the most exact first."""
+    package, *path = owner.split(".")
+    if package == "transformers" and len(path) > 1 and path[-1] in _METHODS:
+        base = next(base for endings, base in _BASES if path[-2].endswith(endings))
+        return [f"{package}.{base}.{path[-1]}"]
+    if package == "transformers" and path[-1:] == ["push_to_hub"] and not path[0].endswith("Trainer"):
+        return [f"{package}.PushToHubMixin.push_to_hub"]
+    return [owner, ".".join([package, *path[-2:]]), ".".join([package, *path[-1:]])]
+
+
+def _change(library: str, kind: str, qualified: str) -> Change | None:
+    table = _table(library, kind)
+    owner, _, name = qualified.rpartition(".")
+    entry = table.get("changes", {}).get(owner, {}).get(name)
+    return None if entry is None else _made(table, owner, name, entry)
+
+
+def _elsewhere(qualified: str) -> Change | None:
+    """The change of a top level name that is imported from the module, or a package, that its definition lay in."""
+    package, _, path = qualified.partition(".")
+    module, _, name = path.rpartition(".")
+    names = _table(_LIBRARIES[package], "name").get("changes", {})
+    source = names.get(package, {}).get(name, {}).get("source", "")
+    is_read_itself = f"{package}.{module}" in names
+    is_within = f"{source}/".startswith(module.replace(".", "/") + "/")
+    return (
+        _change(_LIBRARIES[package], "name", f"{package}.{name}")
+        if module and is_within and not is_read_itself
+        else None
+    )
+
+
+def _made(table: Mapping[str, Any], owner: str, name: str, entry: Mapping[str, Any]) -> Change:
+    defaults = {"effect": _EFFECTS[table["kind"]] if "removed" in entry else "", "source": table["source"]}
+    fields = {**defaults, **entry, "unless": tuple(entry.get("unless", ()))}
+    return Change(table["library"], table["kind"], owner, name, **fields)
+
+
+@cache
+def _table(library: str, kind: str) -> Mapping[str, Any]:
+    path = _TABLES / f"{library}.{kind}.json"
+    table: dict[str, Any] = json.loads(path.read_text("utf-8")) if path.is_file() else {}
+    return table
