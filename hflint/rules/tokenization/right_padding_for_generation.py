@@ -98,13 +98,15 @@ def _batches(call: PipelineCall, pipe: PipelineLoad) -> bool:
 
 def _pipeline_side(pipe: PipelineLoad, context: Context) -> str | None:
     """The side on which a pipeline's tokenizer certainly pads; None where it is not known."""
-    if pipe.open or pipe.escaped or any("tokenizer" in change.name for change in pipe.changes):
+    changed = [change.name for change in pipe.changes if change.kind == "set"]
+    if pipe.open or pipe.escaped or any(name == "tokenizer" or name.endswith("padding_side") for name in changed):
         return None
     load = the(pipe.argument("tokenizer"), TokenizerLoad)
     if load is not None:
         return _side(None, load, context)
     facts = context.model(pipe.argument("model").constant) if pipe.lacks("tokenizer") else None
-    return facts.padding_side if facts is not None else None
+    raises = facts is not None and facts.has_pad_token is False and not any("pad_token" in name for name in changed)
+    return facts.padding_side if facts is not None and not raises else None
 
 
 def _is_decoder_only(model: ModelLoad, context: Context) -> bool:

@@ -105,7 +105,7 @@ def _consequence(own: ModelFacts, model: ModelFacts) -> str:
     if own.vocab_size is None or model.vocab_size is None:
         return "each means another token there, and one beyond its embeddings fails"
     if own.vocab_size > model.vocab_size:
-        return f"those of {model.vocab_size} and more fail (`IndexError`, on a GPU a device-side assert), and the others mean other tokens there"
+        return f"{model.vocab_size} and above fail (`IndexError`, on a GPU a device-side assert), and the others mean other tokens there"
     return (
         "every one is accepted and means another token there, so what comes out is meaningless, and nothing is raised"
     )

@@ -1,0 +1,208 @@
+"""The arguments of a call that some release no longer takes, or calls otherwise; and the edits that mend them."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from hflint.facts.libraries import argument_changes
+from hflint.findings import Fix, Safety
+from hflint.rules.migration._versions import imports_unsloth, lacking
+from hflint.semantics.objects import (
+    Adapter,
+    DatasetLoad,
+    LibraryCall,
+    Load,
+    MethodCall,
+    ModelLoad,
+    PipelineCall,
+    PipelineLoad,
+    Save,
+    TokenizerCall,
+    TokenizerLoad,
+    TrainingArguments,
+)
+from hflint.semantics.values import ABSENT, MISSING, Symbol, Table, the
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from hflint.context import Context
+    from hflint.facts.libraries import Change
+    from hflint.facts.versions import Range
+
+SWALLOWED = ("ignored", "warns")  # effects of an argument that is dropped: nothing raises
+_LOADS_MODEL = "transformers.PreTrainedModel.from_pretrained"
+_PER_CALL = frozenset(
+    {"grouped_entities", "ignore_subwords", "return_all_scores"}
+)  # what a pipeline's call takes as well
+_TOGETHER = {"grouped_entities": "ignore_subwords"}  # two that are one argument now
+
+
+def changed_arguments(call: LibraryCall, context: Context) -> Iterator[Change]:
+    """The changes of the keywords that a call gives: those written in it, or certainly brought by a dict."""
+    changes = _changes(call)
+    if changes and call.library == "trl" and imports_unsloth(context):
+        return
+    for name in changes.keys() & call.arguments.keys():
+        if _is_given(call, name) and not is_own(call, name) and not _is_kept(call, changes[name]):
+            yield changes[name]
+
+
+def changed_in_dict(call: LibraryCall, context: Context) -> Iterator[tuple[str, Change]]:
+    """What a dict that is handed on to a model's from_pretrained certainly holds: the dict's argument, and the change of one of its keys."""
+    name = "model_kwargs" if isinstance(call, PipelineLoad) else "model_init_kwargs"
+    table = the(call.arguments.get(name), Table) if isinstance(call, PipelineLoad | TrainingArguments) else None
+    if table is None or (call.library == "trl" and imports_unsloth(context)):
+        return
+    changes = argument_changes(_LOADS_MODEL)
+    for key in changes.keys() & table.entries.keys():
+        if table.entries[key].every(lambda value: value is not ABSENT) and changes[key].effect not in SWALLOWED:
+            yield name, changes[key]
+
+
+def _changes(call: LibraryCall) -> Mapping[str, Change]:
+    if isinstance(call, PipelineCall):
+        changes = argument_changes("transformers.pipeline")
+        return {name: changes[name] for name in changes.keys() & _PER_CALL}
+    if isinstance(call, Adapter) and call.name.startswith("AutoPeftModel"):
+        # It hands its keywords to the base model's from_pretrained, and reads some itself (peft 0.21.2 auto.py).
+        changes = argument_changes(_LOADS_MODEL)
+        return {name: change for name, change in changes.items() if change.effect != "ignored"}
+    owner = _owner(call)
+    return argument_changes(owner) if owner else {}
+
+
+def _owner(call: LibraryCall) -> str:
+    """The qualified name of what is called, as the tables know it; empty where they know nothing of it."""
+    if not isinstance(call, MethodCall):
+        return "" if ".experimental." in call.callee else call.callee
+    owner = the(call.receiver, LibraryCall)
+    if owner is None or owner.custom_class is not None:
+        return ""
+    if isinstance(call, TokenizerCall):
+        return (
+            f"transformers.{owner.name}.__call__"
+            if isinstance(owner, TokenizerLoad) and call.method == "__call__"
+            else ""
+        )
+    if owner.callee == "huggingface_hub.HfApi":
+        return f"{owner.callee}.{call.method}"
+    if isinstance(owner, DatasetLoad):
+        return f"datasets.Dataset.{call.method}"
+    if isinstance(call, Save) and owner.library == "transformers":
+        of_hub = call.method == "push_to_hub" and isinstance(owner, Load)
+        return f"transformers.{owner.name}.{call.method}" if of_hub or isinstance(owner, ModelLoad) else ""
+    return ""
+
+
+def _is_given(call: LibraryCall, name: str) -> bool:
+    if name in call.nodes:
+        return call.nodes[name].keyword is not None
+    return call.arguments[name].every(lambda value: value is not ABSENT)
+
+
+def is_own(call: LibraryCall, name: str) -> bool:
+    """Whether the program's own subclass has a parameter of that name, or may have one."""
+    if call.custom_class is None:
+        return False
+    if any(
+        not isinstance(base, Symbol) or base.name.partition(".")[0] != call.library
+        for base in call.custom_class.foreign_bases()
+    ):
+        return True
+    return any(re.search(rf"\b{name}\b", one.module.code(one.node)) for one in call.custom_class.lineage())
+
+
+def _is_kept(call: LibraryCall, change: Change) -> bool:
+    """Whether this pipeline is one whose own parameters swallow it, or may be."""
+    load = (
+        call
+        if isinstance(call, PipelineLoad)
+        else the(call.receiver, PipelineLoad)
+        if isinstance(call, PipelineCall)
+        else None
+    )
+    if load is None:
+        return False
+    if not load.lacks("pipeline_class"):
+        return True
+    return bool(change.unless) and load.argument("task").constant in (*change.unless, None)
+
+
+def subject(call: LibraryCall, change: Change) -> str:
+    """What the argument belonged to, for a message."""
+    if isinstance(call, TokenizerCall):
+        return f"`{call.tokenizer.describe().rpartition(' ')[2]}.__call__`"
+    if isinstance(call, PipelineLoad | PipelineCall):
+        return "`pipeline`"
+    if isinstance(call, MethodCall):
+        return f"`{call.method}`"
+    if call.callee.endswith(".from_pretrained"):
+        return f"`{call.name}.from_pretrained`"
+    owner = change.owner.rpartition(".")[2]
+    return f"`{owner}`" + (f", which `{call.name}` extends," if owner != call.name else "")
+
+
+def mend(call: LibraryCall, change: Change, versions: Mapping[str, Range], context: Context) -> tuple[Fix | None, str]:
+    """The fix that the tables know for an argument, or why there is none."""
+    rewriter, name = context.program.rewriter, change.name
+    code = rewriter.argument_code(call, name)
+    if code is None:
+        return None, "it comes from a dict, or the call is in another file"
+    text = change.mended(code)
+    unsafe = ""
+    if text is None:
+        text, unsafe = _unsure(call, code, change, versions)
+    if text is None:
+        return None, _advice(change)
+    if reason := text and _obstacle(call, change, versions):
+        return None, reason
+    if not text:
+        edits, title = rewriter.remove_argument(call, name), f"delete `{name}`"
+    elif text == f"{change.replacement}={code}":
+        edits, title = (
+            rewriter.rename_argument(call, name, change.replacement or ""),
+            f"rename it to `{change.replacement}`",
+        )
+    else:
+        edits, title = rewriter.replace_argument(call, name, text), f"write `{text}`"
+    if edits is None:
+        return None, "it is not a keyword written in this call"
+    return Fix(title, edits, Safety.UNSAFE if unsafe else Safety.SAFE, unsafe), ""
+
+
+def _unsure(call: LibraryCall, code: str, change: Change, versions: Mapping[str, Range]) -> tuple[str | None, str]:
+    """What to write where the tables are not certain of it, and what may change by that."""
+    known = change.values.get(code.replace("'", '"'))
+    if known is not None:
+        return known, change.note or "it may not mean quite the same"
+    unread = change.effect in SWALLOWED and change.always_gone(versions)
+    if unread and (change.delete or call.argument(change.name).constant is MISSING):
+        return "", ""
+    return ("", change.note or "what it asked for is gone") if change.delete else (None, "")
+
+
+def _advice(change: Change) -> str:
+    if change.effect in SWALLOWED:
+        return f"deleting it would hide that it is not done: {change.note or 'nothing takes its place'}"
+    if change.note:
+        return f"what to write instead depends on the program: {change.note}"
+    if change.replacement:
+        return f"`{change.replacement}` takes its place, but not with the same value"
+    return "nothing takes its place"
+
+
+def _obstacle(call: LibraryCall, change: Change, versions: Mapping[str, Range]) -> str:
+    """Why the replacement cannot be written here; empty where it can."""
+    beside = _TOGETHER.get(change.name)
+    if beside and call.given(beside):
+        return f"`{beside}` beside it decides its meaning: {change.note}"
+    if change.replacement and call.given(change.replacement):
+        return f"`{change.replacement}` is given beside it"
+    if not change.replaceable(versions):
+        return lacking(change, versions) if change.replacement_since else _advice(change)
+    constant = call.argument(change.name).constant
+    if change.name == "warmup_ratio" and isinstance(constant, int | float) and constant >= 1:
+        return "a `warmup_steps` of 1 or more is a number of steps, not a share"
+    return ""

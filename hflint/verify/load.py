@@ -1,0 +1,124 @@
+"""From a setup and where its parts come from to a tokenizer and a model, as the program loads and changes them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from hflint.verify.libraries import attribute, library
+from hflint.verify.setup import Model, Setup, Tokenizer
+
+if TYPE_CHECKING:
+    from hflint.verify.locate import Sources
+
+# Arguments that say where a checkpoint comes from; they mean nothing for a twin.
+_WHENCE = {"revision", "token", "cache_dir", "local_files_only", "force_download", "proxies", "subfolder", "variant"}
+_FLASH = {"flash_attention_2", "flash_attention_3", "kernels-community/flash-attn2"}
+
+
+def resolve(value: Any, objects: Mapping[str, Any]) -> Any:
+    """A JSON value of a setup as the program means it: dtypes, and `$ref`s to attributes of loaded objects."""
+    if isinstance(value, str) and value.startswith("torch."):
+        found = getattr(library("torch"), value.removeprefix("torch."), None)
+        return value if found is None else found
+    if isinstance(value, Mapping):
+        if set(value) == {"$ref"}:
+            root, *path = value["$ref"].split(".")
+            found = objects[root]
+            for part in path:
+                found = getattr(found, part)
+            return found
+        return {_key(key): resolve(item, objects) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [resolve(item, objects) for item in value]
+    return value
+
+
+def _key(key: str) -> Any:
+    return int(key) if key.isdigit() else key  # `max_memory={0: "10GiB"}` went through JSON
+
+
+def load_tokenizer(setup: Setup, sources: Sources, notes: list[str]) -> Any:
+    """The tokenizer as the program loads and changes it."""
+    wanted = setup.tokenizer or Tokenizer()
+    kwargs = {k: v for k, v in resolve(wanted.kwargs, {}).items() if sources.real or k not in _WHENCE}
+    kwargs.pop("trust_remote_code", None)
+    try:
+        found = attribute("transformers", wanted.loader).from_pretrained(sources.tokenizer, **kwargs)
+    except (TypeError, ValueError, OSError):  # a class that reads files of its own, which a tokenizer made here has not
+        if sources.real or wanted.loader == "AutoTokenizer":
+            raise
+        found = attribute("transformers", "PreTrainedTokenizerFast").from_pretrained(sources.tokenizer, **kwargs)
+        notes.append(f"{wanted.loader} was stood in for by PreTrainedTokenizerFast")
+    objects = {"tokenizer": found}
+    for name, value in wanted.attributes.items():
+        setattr(found, name, resolve(value, objects))
+    if wanted.added_special_tokens:
+        found.add_special_tokens(resolve(wanted.added_special_tokens, objects))
+    if wanted.added_tokens:
+        found.add_tokens(list(wanted.added_tokens))
+    return found
+
+
+def load_model(
+    setup: Setup, sources: Sources, tokenizer: Any, device: str, notes: list[str], *, calls: bool = True
+) -> Any:
+    """The model as the program loads it: arguments as written, quantized, resized, then its method calls."""
+    model = setup.model or Model()
+    kwargs = model_kwargs(setup, sources, device, notes)
+    loader = attribute("peft" if model.loader.startswith("AutoPeft") else "transformers", model.loader)
+    if model.constructor == "from_pretrained":
+        found = loader.from_pretrained(sources.model, **kwargs)
+    else:
+        config = attribute("transformers", "AutoConfig").from_pretrained(sources.model)
+        found = getattr(loader, model.constructor)(config, **kwargs) if model.constructor else loader(config, **kwargs)
+    keep_gradients(found)
+    if setup.tokenizer and setup.tokenizer.resize:
+        found.resize_token_embeddings(len(tokenizer))
+    for call in model.calls if calls else ():
+        arguments = [resolve(a, {"tokenizer": tokenizer, "model": found}) for a in call.args]
+        if device == "cpu" and _moves_to_gpu(call.method, [*arguments, *call.kwargs.values()]):
+            notes.append(f"model.{call.method}(...) to a GPU was left out: there is none")
+            continue
+        result = getattr(found, call.method)(*arguments, **resolve(call.kwargs, {}))
+        found = result if call.method in ("to", "half", "float", "bfloat16", "cuda", "cpu") else found
+    return found
+
+
+def model_kwargs(setup: Setup, sources: Sources, device: str, notes: list[str]) -> dict[str, Any]:
+    """The arguments of the load as written, but for what cannot be on this machine; each such change is noted."""
+    written = resolve((setup.model or Model()).kwargs, {})
+    kwargs = {key: value for key, value in written.items() if sources.real or key not in _WHENCE}
+    kwargs.pop("trust_remote_code", None)
+    if setup.quantization:
+        config = attribute("transformers", setup.quantization.kind)(**resolve(setup.quantization.kwargs, {}))
+        kwargs["quantization_config"] = config
+    if kwargs.get("attn_implementation") in _FLASH and device == "cpu":
+        notes.append(f"attn_implementation={kwargs['attn_implementation']!r} needs a GPU: run with sdpa")
+        kwargs["attn_implementation"] = "sdpa"
+    if device == "cpu" and _names_gpu(kwargs.get("device_map")):
+        notes.append(f"device_map={kwargs['device_map']!r} needs a GPU: run on the CPU")
+        kwargs["device_map"] = "cpu"
+    if device == "cpu" and "max_memory" in kwargs:
+        notes.append("max_memory was left out: there is no GPU")
+        kwargs.pop("max_memory")
+    return kwargs
+
+
+def keep_gradients(model: Any) -> None:
+    """Stop bitsandbytes from packing 4-bit weights at the first eval forward, after which no gradient flows (CPU only)."""
+    for module in model.modules():
+        if hasattr(module, "support_avx512bf16_for_cpu"):
+            module.support_avx512bf16_for_cpu = False
+
+
+def _names_gpu(device_map: Any) -> bool:
+    values = device_map.values() if isinstance(device_map, Mapping) else [device_map]
+    return any(
+        (isinstance(v, str) and v.startswith("cuda")) or (isinstance(v, int) and not isinstance(v, bool))
+        for v in values
+    )
+
+
+def _moves_to_gpu(method: str, values: list[Any]) -> bool:
+    return method == "cuda" or (method == "to" and any(isinstance(v, int) or "cuda" in str(v) for v in values))

