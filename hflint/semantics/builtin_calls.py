@@ -8,8 +8,21 @@ import libcst as cst
 
 from hflint.semantics.catalog import call_kind
 from hflint.semantics.objects import LibraryCall, Part, TrainingArguments
-from hflint.semantics.scopes import Class, Feature, Instance, LibraryVersion, Namespace, Options, Partial
-from hflint.semantics.values import MISSING, UNKNOWN, Items, Known, Symbol, Table, Unknown, Value, default_or, join
+from hflint.semantics.scopes import Class, Feature, Function, Instance, LibraryVersion, Namespace, Options, Partial
+from hflint.semantics.values import (
+    ABSENT,
+    MISSING,
+    UNKNOWN,
+    Items,
+    Known,
+    Symbol,
+    Table,
+    Unknown,
+    Value,
+    default_or,
+    join,
+    objects,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -41,42 +54,61 @@ def _setattr(run: Calls, given: Arguments, node: cst.Call) -> Value:
     name = given.positional[1].constant if len(given.positional) == 3 else MISSING
     if isinstance(name, str):
         set_attribute(run, _first(given), name, given.positional[2], node)
-    else:
-        run.escape(given.positional, "setattr", node)
+        return Known(None)
+    run.escape(given.positional, "setattr", node)
+    for one in objects(_first(given), Instance):
+        one.loosen()
     return Known(None)
 
 
 def set_attribute(run: Calls, target: Value, name: str, value: Value, node: cst.CSTNode) -> None:
     """Assign an attribute of a value."""
-    for one in target.alternatives:
-        if isinstance(one, LibraryCall):
-            run.change(one, "set", name, value, node)
-        elif isinstance(one, Part):
-            run.change(one.of, "set", f"{one.path}.{name}", value, node)
-        elif isinstance(one, Instance | Namespace):
-            if len(target.alternatives) == 1 and not (run.conditional and one is not run.instance):
-                one.names[name] = value
-            else:
-                one.weaken(name, value)
-        elif isinstance(one, Class):
-            one.scope.weaken(name, value)
+    with run.guarded(conditional=len(target.alternatives) > 1):
+        for one in target.alternatives:
+            _set_attribute(run, one, name, value, node)
+
+
+def _set_attribute(run: Calls, target: Value, name: str, value: Value, node: cst.CSTNode) -> None:
+    if isinstance(target, LibraryCall):
+        run.change(target, "set", name, value, node)
+        run.escape([value], f"{type(target).__name__}.{name}", node) if isinstance(value, LibraryCall) else None
+    elif isinstance(target, Part):
+        run.change(target.of, "set", f"{target.path}.{name}", value, node)
+    elif (
+        isinstance(target, Instance)
+        and target.cls.find(name) is not None
+        and isinstance(target.cls.find(name), Function)
+    ):
+        run.escape([value], f"the setter of {name}", node)
+        target.loosen()
+    elif isinstance(target, Instance | Namespace):
+        if target is run.instance or run.happens(target):
+            target.names[name] = value
+        else:
+            target.weaken(name, value)
+    elif isinstance(target, Class):
+        target.scope.weaken(name, value)
+    elif not isinstance(target, Known):
+        run.escape([value], f"an attribute {name}", node)
 
 
 def _dict(run: Calls, given: Arguments, node: cst.Call) -> Value:
     start = _first(given) if given.positional else Table({})
     if isinstance(start, Table):
-        return Table({**start.entries, **given.keywords}, start.complete and not given.open, run.place(node))
+        return run.own(Table({**start.entries, **given.keywords}, start.complete and not given.open, run.place(node)))
     if isinstance(start, LibraryCall | Part) and not given.keywords:
         return start
-    return Table(dict(given.keywords), complete=False, place=run.place(node))
+    return run.own(Table(dict(given.keywords), complete=False, place=run.place(node)))
 
 
 def _sequence(kind: str) -> Callable[[Calls, Arguments, cst.Call], Value]:
     def convert(run: Calls, given: Arguments, node: cst.Call) -> Value:
         if not given.positional:
-            return Items((), kind, complete=True, place=run.place(node))
+            return run.own(Items((), kind, complete=True, place=run.place(node)))
         value = _first(given)
-        return Items(value.items, kind, value.complete, run.place(node)) if isinstance(value, Items) else UNKNOWN
+        return (
+            run.own(Items(value.items, kind, value.complete, run.place(node))) if isinstance(value, Items) else UNKNOWN
+        )
 
     return convert
 
@@ -130,11 +162,19 @@ def _record_parser(_run: Calls, given: Arguments, _node: cst.Call) -> Value:
     return options
 
 
-def _vars(_run: Calls, given: Arguments, _node: cst.Call) -> Value:
+def _exec(run: Calls, given: Arguments, node: cst.Call) -> Value:
+    """Code that nobody can read may bind any name."""
+    run.escape(given.all(), "exec", node)
+    for scope in (run.scope, run.scope.module_scope):
+        scope.names = {name: default_or(value, "exec") for name, value in scope.names.items()}
+    return UNKNOWN
+
+
+def _vars(run: Calls, given: Arguments, _node: cst.Call) -> Value:
     value = _first(given)
     if isinstance(value, Namespace):
-        return Table({**value.options.entries, **value.names}, complete=False)
-    return Table(dict(value.names), complete=False) if isinstance(value, Instance) else UNKNOWN
+        return run.own(Table({**value.options.entries, **value.names}, complete=False))
+    return run.own(Table(dict(value.names), complete=False)) if isinstance(value, Instance) else UNKNOWN
 
 
 def _same(_run: Calls, given: Arguments, _node: cst.Call) -> Value:
@@ -167,6 +207,10 @@ _SYMBOLS: dict[str, Callable[[Any, Any, cst.Call], Value]] = {
     "float": _convert(float),
     "bool": _convert(bool),
     "vars": _vars,
+    "exec": _exec,
+    "globals": _exec,
+    "locals": _exec,
+    "runpy.run_path": _exec,
     "iter": _same,
     "hasattr": _feature,
     "inspect.signature": _feature,
@@ -205,10 +249,10 @@ def method_of_container(run: Calls, node: cst.Call, receiver: Value) -> Value | 
     if isinstance(receiver, Options):
         return _parser_method(run, receiver, name, run.arguments(node), node)
     if isinstance(receiver, Table):
-        return _table_method(run, receiver, name, run.arguments(node), node)
-    if isinstance(receiver, Items) and name in ("append", "extend", "insert", "add"):
-        _grow(run, receiver, name, run.arguments(node), node)
-        return Known(None)
+        return _table_method(run, receiver, name, run.arguments(node))
+    if isinstance(receiver, Items):
+        _grow(run, receiver, name, run.arguments(node))
+        return UNKNOWN
     if isinstance(receiver, Known) and isinstance(receiver.value, str):
         return _string_method(run, receiver, name, run.arguments(node), node)
     if isinstance(receiver, Symbol) and receiver.name == "os.environ" and name == "get":
@@ -216,54 +260,64 @@ def method_of_container(run: Calls, node: cst.Call, receiver: Value) -> Value | 
     return None
 
 
-def _table_method(run: Calls, table: Table, name: str, given: Arguments, node: cst.Call) -> Value:
+def _table_method(run: Calls, table: Table, name: str, given: Arguments) -> Value:
+    certain = run.happens(table)
     if name in ("get", "pop", "setdefault"):
         key = _first(given).constant
         default = given.positional[1] if len(given.positional) > 1 else Known(None)
-        if name == "setdefault" and key is not MISSING and key not in table.entries:
-            _rebind(run, node, Table({**table.entries, key: default}, table.complete, table.place))
-        found = table.entries.get(key) if key is not MISSING else None
-        return (
-            found
-            if found is not None
-            else default
-            if table.complete and key is not MISSING
-            else default_or(default, "dict")
-        )
+        if key is MISSING:
+            if name != "get":
+                table.loosen()
+            return UNKNOWN
+        found = table.get(key)
+        value = default if found is ABSENT else join(*(default if one is ABSENT else one for one in found.alternatives))
+        if name == "pop":
+            table.drop(key, certain=certain)
+        elif name == "setdefault":
+            table.put(key, value, certain=certain)
+        return value
     if name == "update":
-        other = _first(given)
-        entries = {**table.entries, **(other.entries if isinstance(other, Table) else {}), **given.keywords}
-        known = not given.positional or (isinstance(other, Table) and other.complete)
-        _rebind(run, node, Table(entries, table.complete and known and not given.open, table.place))
+        _update(table, given, certain=certain)
         return Known(None)
     if name == "copy":
-        return table
+        return run.own(Table(dict(table.entries), table.complete, table.place))
     if name == "items" and table.complete:
         return Items(tuple(Items((Known(key), value), "tuple") for key, value in table.entries.items()))
     if name == "values" and table.complete:
         return Items(tuple(table.entries.values()))
-    if name in ("keys", "items", "values"):
-        return UNKNOWN
+    if name == "clear" and certain:
+        table.entries, table.complete = {}, True
+    elif name not in ("keys", "items", "values"):
+        table.loosen()
     return UNKNOWN
 
 
-def _grow(run: Calls, items: Items, name: str, given: Arguments, node: cst.Call) -> None:
+def _update(table: Table, given: Arguments, *, certain: bool) -> None:
+    other = _first(given) if given.positional else Table({})
+    if not isinstance(other, Table) or not other.complete or given.open:
+        table.loosen()
+    for key, value in {**(other.entries if isinstance(other, Table) else {}), **given.keywords}.items():
+        table.put(key, value, certain=certain and ABSENT not in value.alternatives)
+
+
+def _grow(run: Calls, items: Items, name: str, given: Arguments) -> None:
+    """Change a list in place: what is not certain to happen, or not known, leaves it with anything in it."""
     added = _first(given)
-    if name in ("append", "add"):
-        grown = Items((*items.items, added), items.kind, items.complete and not run.loops, items.place)
+    if name not in ("append", "add", "extend", "insert", "remove", "pop", "clear", "update", "discard"):
+        return  # sorting, counting and the like
+    if not run.happens(items) or added is items:
+        items.complete = False
+        items.items = () if name in ("remove", "pop", "clear", "discard") else items.items
+    elif name in ("append", "add"):
+        items.items = (*items.items, added)
     elif name == "extend" and isinstance(added, Items):
-        grown = Items(
-            items.items + added.items, items.kind, items.complete and added.complete and not run.loops, items.place
-        )
+        items.items, items.complete = items.items + added.items, items.complete and added.complete
+    elif name == "clear":
+        items.items, items.complete = (), True
+    elif name in ("remove", "discard") and added.constant is not MISSING and items.complete:
+        items.items = tuple(one for one in items.items if one != Known(added.constant))
     else:
-        grown = Items(items.items, items.kind, complete=False, place=items.place)
-    _rebind(run, node, grown)
-
-
-def _rebind(run: Calls, node: cst.Call, value: Value) -> None:
-    """Let the variable that a method changed in place stand for what it is now."""
-    if isinstance(node.func, cst.Attribute) and isinstance(node.func.value, cst.Name | cst.Attribute):
-        run.assign(node.func.value, value)
+        items.loosen()
 
 
 def _string_method(run: Calls, text: Known, name: str, given: Arguments, node: cst.Call) -> Value:
@@ -295,9 +349,9 @@ def _parser_method(run: Calls, options: Options, name: str, given: Arguments, no
         options.entries.update({key: default_or(value, "command line") for key, value in given.keywords.items()})
         return UNKNOWN
     if name == "parse_args":
-        return Namespace(options)
+        return run.own(Namespace(options))
     if name == "parse_known_args":
-        return Items((Namespace(options), UNKNOWN), "tuple")
+        return Items((run.own(Namespace(options)), UNKNOWN), "tuple")
     if name.startswith("parse_") and options.records:
         parsed = tuple(_record_of(run, record, node) for record in options.records)
         return Items(parsed, "tuple")
@@ -311,15 +365,26 @@ def _add_option(options: Options, given: Arguments) -> None:
     if not isinstance(destination, str) or not destination:
         return
     action = given.keywords["action"].constant if "action" in given.keywords else None
-    if action == "store_true":
-        value = join(Known(False), Unknown("command line"))
-    elif action == "store_false":
-        value = join(Known(True), Unknown("command line"))
-    elif "default" in given.keywords:
-        value = default_or(given.keywords["default"], "command line")
+    default = given.keywords.get("default")
+    if action in ("store_true", "store_false"):
+        passed = Known(action == "store_true")
+        value = join(default or Known(action != "store_true"), passed)
+    elif default is not None:
+        value = default_or(_converted(default, given.keywords.get("type")), "command line")
     else:
         value = Unknown("command line")
     options.entries[destination] = value
+
+
+def _converted(default: Value, kind: Value | None) -> Value:
+    """A default as argparse hands it over: a string goes through `type`."""
+    if kind is None or not isinstance(default.constant, str):
+        return default
+    convert = {"int": int, "float": float, "str": str}.get(kind.name) if isinstance(kind, Symbol) else None
+    try:
+        return Known(convert(default.constant)) if convert else UNKNOWN
+    except ValueError:
+        return UNKNOWN
 
 
 def _record_of(run: Calls, record: Value, node: cst.Call) -> Value:
@@ -341,7 +406,7 @@ def _record_of(run: Calls, record: Value, node: cst.Call) -> Value:
             made = TrainingArguments(run.place(node), run.where(), name, fields, open=True)
             made.custom_class = record
             return run.keep(made)
-    instance = Instance(record, run.place(node))
+    instance = run.own(Instance(record, run.place(node)))
     instance.names.update(
         {name: default_or(value or UNKNOWN, "command line") for name, value in record.all_fields().items()}
     )

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import libcst as cst
 
 from hflint.semantics import builtin_calls
-from hflint.semantics.catalog import DECORATORS_TRANSPARENT, HARMLESS, LIBRARIES, TRANSPARENT, call_kind
+from hflint.semantics.catalog import CONTEXTS, DECORATORS_TRANSPARENT, HARMLESS, LIBRARIES, TRANSPARENT, call_kind
 from hflint.semantics.expressions import Expressions
 from hflint.semantics.methods import method_object
 from hflint.semantics.objects import (
+    ANY_CONTEXT,
     Change,
     ChatTemplateCall,
+    Guard,
     LibraryCall,
     Load,
     MethodCall,
@@ -30,12 +32,15 @@ from hflint.semantics.scopes import (
     Feature,
     Function,
     Instance,
+    LibraryVersion,
     Namespace,
     Partial,
     Scope,
+    Store,
 )
 from hflint.semantics.values import (
     UNKNOWN,
+    Container,
     Items,
     Known,
     OneOf,
@@ -154,7 +159,10 @@ class Calls(Expressions):
     def call_value(self, callee: Value, given: Arguments, node: cst.Call) -> Value:
         """Call a value."""
         if isinstance(callee, OneOf):
-            return join(*(self.call_value(one, given, node) for one in bare(callee).alternatives))
+            with self.guarded(conditional=True):
+                return join(*(self.call_value(one, given, node) for one in bare(callee).alternatives))
+        if isinstance(callee, LibraryVersion | Feature):
+            return Feature("version")
         if isinstance(callee, _Method):
             return method_object(self, callee.receiver, callee.name, given, node)
         if isinstance(callee, LibraryCall):
@@ -162,6 +170,8 @@ class Calls(Expressions):
         if isinstance(callee, Part):
             return method_object(self, callee.of, callee.path, given, node, through=callee)
         if isinstance(callee, Symbol):
+            if callee.name in CONTEXTS and len(given.positional) == 1 and isinstance(given.positional[0], Function):
+                return replace(given.positional[0], decorators=(*given.positional[0].decorators, callee))
             return self._call_symbol(callee, given, node)
         if isinstance(callee, Bound):
             return self.call_function(
@@ -195,6 +205,10 @@ class Calls(Expressions):
             return known
         if callee.name in TRANSPARENT and given.positional:
             return given.positional[0]
+        if callee.name in CONTEXTS:
+            return callee
+        if callee.name.endswith("require_version"):
+            self.later_guards += (Guard("version"),)
         if callee.name.endswith(("_available", "_version", "version_check")):
             return Feature(callee.name)
         found = call_kind(callee.name)
@@ -253,12 +267,17 @@ class Calls(Expressions):
             return foreign
         if cls.is_record and cls.find("__init__") is None:
             return self._record_instance(cls, given, node)
-        instance = cls.instance
+        instance = self.instances.get(node)
+        if instance is None or instance.cls is not cls:
+            instance = self.instances[node] = self.own(Instance(cls, self.place(node)))
         init = cls.find("__init__")
         if isinstance(init, Function):
             self.call_function(init, [instance, *given.positional], given.keywords, self.place(node), open=given.open)
+            for name, value in instance.names.items():
+                cls.instance.left_by.setdefault(name, {})[f"{init.name} {id(node)}"] = value
         elif cls.foreign_bases():
             self.escape(given.all(), cls.name, node)
+        instance.is_open = instance.is_open or bool(cls.foreign_bases() and init is None)
         return instance
 
     def _foreign_object(self, cls: Class, given: Arguments, node: cst.Call) -> LibraryCall | None:
@@ -282,11 +301,17 @@ class Calls(Expressions):
         return None
 
     def _record_instance(self, cls: Class, given: Arguments, node: cst.Call) -> Instance:
-        instance = Instance(cls, self.place(node))
+        instance = self.own(Instance(cls, self.place(node)))
         fields = cls.all_fields()
         instance.names.update({name: value for name, value in fields.items() if value is not None})
-        if given.open:
-            instance.names = {name: default_or(value, "**") for name, value in instance.names.items()}
+        from_outside = any(
+            isinstance(base, Symbol) and base.name.endswith("BaseSettings") for base in cls.foreign_bases()
+        )
+        if given.open or from_outside:
+            instance.names = {
+                name: default_or(value, "environment" if from_outside else "**")
+                for name, value in instance.names.items()
+            }
         instance.names.update(zip(fields, given.positional, strict=False))
         instance.names.update(given.keywords)
         return instance
@@ -308,61 +333,51 @@ class Calls(Expressions):
             for value in (*positional, *keywords.values()):
                 self.escape([value], function.name, place.node if place else function.node)
             return Unknown("recursion" if function in self.active else "too deep")
+        value = self._remembered(function, positional, keywords, open)
+        return self._through_decorators(function, value)
+
+    def _remembered(
+        self, function: Function, positional: list[Value], keywords: dict[str, Value], is_open: bool
+    ) -> Value:
+        """What following a function gives. The same call is followed once, unless it has something in its hands that code changes in place."""
+        values = [*positional, *keywords.values()]
+        if any(isinstance(value, Container) for value in values):
+            return self._follow(function, positional, keywords, is_open)
         owner = positional[0] if positional and isinstance(positional[0], Instance) else None
-        key = (
-            function.node,
-            *map(_key, positional),
-            *((k, _key(v)) for k, v in keywords.items()),
-            open,
-            self.contexts,
-            self.conditional,
-        )
-        held = (positional, keywords, dict(owner.names) if owner is not None else None)  # the key has their ids
+        arguments = (*map(_key, positional), *((name, _key(value)) for name, value in keywords.items()))
+        key = (function.node, *arguments, is_open, self.contexts, self.guards, bool(self.path))
+        held = values, [dict(value.names) for value in values if isinstance(value, Store)]  # the key has their ids
         if key in self.memo:
             value, names, _ = self.memo[key]
             if owner is not None and names is not None:
                 owner.names = dict(names)
             return value
-        value = self._through_decorators(function, self._follow(function, positional, keywords, open))
+        value = self._follow(function, positional, keywords, is_open)
         self.memo[key] = value, dict(owner.names) if owner is not None else None, held
         return value
 
     def _follow(self, function: Function, positional: list[Value], keywords: dict[str, Value], is_open: bool) -> Value:
-        saved = (
-            self.scope,
-            self.function_name,
-            self.loops,
-            self.guards,
-            self.conditional,
-            self.returns,
-            self.yields,
-            self.statement,
-        )
-        saved_more = (self.module, self.instance, self.contexts)
-        self.scope = Scope(function.scope)
-        self.function_name, self.module = function.name, function.module
-        self.loops, self.guards, self.conditional, self.returns, self.yields = (), (), False, [], []
-        self.contexts = self.contexts + tuple(d.name for d in function.decorators if isinstance(d, Symbol))
-        self._bind(function, positional, keywords, is_open)
+        contexts = self.contexts + tuple(_context(decorator) for decorator in function.decorators)
+        first = positional[0] if positional else None
+        self.counter += 1
+        registers: dict[str, object] = {
+            "scope": Scope(function.scope),
+            "function_name": function.name,
+            "module": function.module,
+            "loops": (),
+            "contexts": tuple(name for name in contexts if name),
+            "guards": self.guards + tuple(guard for guard in function.guards if guard not in self.guards),
+            "activation": self.counter,
+            "returns": [],
+            "yields": [],
+            "active": [*self.active, function],
+            "later_guards": (),
+        }
         if function.owner is not None:
-            first = positional[0] if positional else None
-            self.instance = first if isinstance(first, Instance) else None
-        self.active.append(function)
-        try:
+            registers["instance"] = first if isinstance(first, Instance) else None
+        with self.entering(**registers):
+            self._bind(function, positional, keywords, is_open)
             return self.run_body(function)
-        finally:
-            self.active.pop()
-            (
-                self.scope,
-                self.function_name,
-                self.loops,
-                self.guards,
-                self.conditional,
-                self.returns,
-                self.yields,
-                self.statement,
-            ) = saved
-            self.module, self.instance, self.contexts = saved_more
 
     def run_body(self, function: Function) -> Value:
         """Follow the body of a function whose scope is set up."""
@@ -382,9 +397,11 @@ class Calls(Expressions):
             elif name not in names:
                 names[name] = self.unbound_parameter(function, parameter, is_open)
         if isinstance(parameters.star_arg, cst.Param):
-            names[parameters.star_arg.name.value] = Items(tuple(positional[len(plain) :]), "tuple", not is_open)
+            names[parameters.star_arg.name.value] = self.own(
+                Items(tuple(positional[len(plain) :]), "tuple", not is_open)
+            )
         if parameters.star_kwarg is not None:
-            names[parameters.star_kwarg.name.value] = Table(rest, not is_open)
+            names[parameters.star_kwarg.name.value] = self.own(Table(rest, not is_open))
 
     def unbound_parameter(self, function: Function, parameter: cst.Param, is_open: bool) -> Value:
         """A parameter that a call did not give; `is_open` where the call may have given it nevertheless, or there was none to be seen."""
@@ -414,8 +431,13 @@ class Calls(Expressions):
     def escape(self, values: Iterable[Value], name: str, node: cst.CSTNode) -> None:
         """Note that unknown code got hold of the objects in some values."""
         for value in values:
-            for one in _contained(value):
-                self.change(one, "escape", name, UNKNOWN, node)
+            for reached in _contained(value):
+                self.change(reached, "escape", name, UNKNOWN, node)
+            for one in value.alternatives:
+                if isinstance(one, Table | Items | Namespace) or (
+                    isinstance(one, Instance) and one is not self.instance
+                ):
+                    one.loosen()
 
 
 @dataclass(frozen=True, slots=True)
@@ -426,13 +448,21 @@ class _Method(Value):
     name: str
 
 
+def _context(decorator: Value) -> str:
+    """What a decorator is as a context of the function's body: one that is not known may be any."""
+    if isinstance(decorator, Symbol):
+        inert = decorator.name.partition(".")[0] in _INERT or DECORATORS_TRANSPARENT.match(decorator.name)
+        return decorator.name if inert else ANY_CONTEXT
+    return "" if isinstance(decorator, Table) else ANY_CONTEXT
+
+
 def _key(value: Value) -> Hashable:
     """What two arguments share where following a function with one is following it with the other."""
     if isinstance(value, Unknown):
         return "unknown"
     if isinstance(value, Known | Symbol):
         return value
-    if isinstance(value, Instance):
+    if isinstance(value, Instance | Namespace):
         return id(value), frozenset((name, id(held)) for name, held in value.names.items())
     return id(value)
 

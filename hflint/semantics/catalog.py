@@ -179,6 +179,20 @@ TRANSPARENT = frozenset(
     }
 )
 
+# Context managers, and decorators, that say how the code inside runs.
+CONTEXTS = frozenset(
+    {
+        "torch.no_grad",
+        "torch.inference_mode",
+        "torch.enable_grad",
+        "torch.set_grad_enabled",
+        "torch.autocast",
+        "torch.cuda.amp.autocast",
+        "torch.amp.autocast",
+        "torch.device",
+    }
+)
+
 # Functions that look at an object and leave it as it is.
 HARMLESS = frozenset(
     [

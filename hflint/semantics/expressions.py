@@ -118,7 +118,11 @@ class Expressions(State):
             return value.get(name)
         if isinstance(value, Package):
             return self.package_attribute(value, name)
-        if isinstance(value, Known) and name in ("value", "name"):  # an enum's member
+        if isinstance(value, LibraryVersion):
+            return LibraryVersion(value.library, whole=False)
+        if isinstance(value, Feature):
+            return value
+        if isinstance(value, Known) and name == "value":  # an enum's member
             return value
         return UNKNOWN
 
@@ -135,7 +139,7 @@ class Expressions(State):
         place = self.place(node)
         self.record(AttributeUse(place, self.where(), value, name))
         last = value.changed(name, kind="set")
-        if last and not last[-1].where.conditional:
+        if last and self.has_happened(last[-1].where):
             return last[-1].value
         if value.custom_class is not None:
             found = value.custom_class.find(name)
@@ -146,8 +150,16 @@ class Expressions(State):
     def _instance_attribute(self, value: Instance, name: str) -> Value:
         known = len(value.left_by.get(name, ()))
         value.read[name] = min(known, value.read.get(name, known))
+        if name == "__dict__":
+            value.loosen()
         if name in value.names:
-            return value.names[name]
+            return (
+                default_or(value.names[name], "set elsewhere")
+                if value.is_open and name not in value.left_by
+                else value.names[name]
+            )
+        if value.cls.is_record and name in (fields := value.cls.all_fields()):
+            return default_or(fields[name] or UNKNOWN, "field")
         found = value.cls.find(name)
         if isinstance(found, Function):
             if any(
@@ -156,10 +168,7 @@ class Expressions(State):
                 return self.call_function(found, [value], {}, None)
             return Bound(found, value)
         if found is not None:
-            return found
-        fields = value.cls.all_fields()
-        if name in fields:
-            return default_or(fields[name] or UNKNOWN, "field")
+            return default_or(found, "set elsewhere") if value.is_open else found
         return Unknown(f"{value.cls.name}.{name} is not set in this file")
 
     # Literals
@@ -212,7 +221,7 @@ class Expressions(State):
                     complete = False
             else:
                 items.append(value)
-        return Items(tuple(items), type(node).__name__.lower(), complete, self.place(node))
+        return self.own(Items(tuple(items), type(node).__name__.lower(), complete, self.place(node)))
 
     def _dict(self, node: cst.Dict) -> Value:
         entries: dict[Any, Value] = {}
@@ -220,16 +229,18 @@ class Expressions(State):
         for element in node.elements:
             value = self.evaluate(element.value)
             if isinstance(element, cst.StarredDictElement):
-                table = value if isinstance(value, Table) else None
-                entries.update(table.entries if table else {})
-                complete = complete and table is not None and table.complete
+                table = value if isinstance(value, Table) else Table({}, complete=False)
+                if not table.complete:  # it may bring any key again
+                    entries = {key: default_or(known, "**") for key, known in entries.items()}
+                entries.update(table.entries)
+                complete = complete and table.complete
                 continue
             key = self.evaluate(element.key).constant if isinstance(element, cst.DictElement) else MISSING
             if key is MISSING:
                 complete = False
             else:
                 entries[key] = value
-        return Table(entries, complete, self.place(node))
+        return self.own(Table(entries, complete, self.place(node)))
 
     # Operations
 
@@ -259,6 +270,10 @@ class Expressions(State):
             whole, path = (value, "") if isinstance(value, LibraryCall) else (value.of, value.path)
             step = constant if isinstance(constant, str) else "[]"
             return Part(whole, f"{path}.{step}" if path else str(step), self.place(node))
+        if isinstance(value, LibraryVersion):
+            return LibraryVersion(value.library, whole=False)
+        if isinstance(value, Feature):
+            return value
         if isinstance(value, Class) and isinstance(constant, str):  # an enum by name
             return value.find(constant) or UNKNOWN
         return UNKNOWN
@@ -266,9 +281,13 @@ class Expressions(State):
     def _binary(self, node: cst.BinaryOperation) -> Value:
         left, right = self.evaluate(node.left), self.evaluate(node.right)
         if isinstance(node.operator, cst.Add) and isinstance(left, Items) and isinstance(right, Items):
-            return Items(left.items + right.items, left.kind, left.complete and right.complete, self.place(node))
+            return self.own(
+                Items(left.items + right.items, left.kind, left.complete and right.complete, self.place(node))
+            )
         if isinstance(node.operator, cst.BitOr) and isinstance(left, Table) and isinstance(right, Table):
-            return Table({**left.entries, **right.entries}, left.complete and right.complete, self.place(node))
+            return self.own(
+                Table({**left.entries, **right.entries}, left.complete and right.complete, self.place(node))
+            )
         operate = _ARITHMETIC.get(type(node.operator))
         if operate is None or left.constant is MISSING or right.constant is MISSING:
             return UNKNOWN
@@ -322,6 +341,10 @@ class Expressions(State):
     def _comparison(self, node: cst.Comparison) -> Value:
         left = self.evaluate(node.left)
         rights = [(target.operator, self.evaluate(target.comparator)) for target in node.comparisons]
+        if any(isinstance(one, LibraryVersion | Feature) for one in (left, *(right for _, right in rights))) and (
+            len(rights) != 1 or isinstance(left, Feature) or isinstance(rights[0][1], Feature)
+        ):
+            return Feature("version")
         if len(rights) != 1:
             return UNKNOWN
         comparison, right = rights[0]
@@ -337,7 +360,7 @@ class Expressions(State):
     @staticmethod
     def _version_test(left: Value, signs: tuple[str, str] | None, right: Value) -> Value:
         version, text = (left, right.constant) if isinstance(left, LibraryVersion) else (right, left.constant)
-        if not isinstance(version, LibraryVersion) or signs is None or not isinstance(text, str):
+        if not isinstance(version, LibraryVersion) or not version.whole or signs is None or not isinstance(text, str):
             return Feature("version")
         then, otherwise = signs if version is left else (_MIRRORED[signs[0]], _MIRRORED[signs[1]])
         return VersionTest(version.library, f"{then}{text}", f"{otherwise}{text}")
@@ -367,6 +390,7 @@ class Expressions(State):
             None,
             self.defaults(node.params),
         )
+        function.guards = self.guards
         self.pending.append(function)
         return function
 
@@ -376,11 +400,8 @@ class Expressions(State):
         return {p.name.value: self.evaluate(p.default) for p in every if p.default is not None}
 
     def _comprehension(self, node: cst.ListComp | cst.SetComp | cst.GeneratorExp | cst.DictComp) -> Value:
-        outer, self.scope = self.scope, Scope(self.scope)
-        try:
+        with self.entering(scope=Scope(self.scope)):
             return self._comprehend(node, node.for_in)
-        finally:
-            self.scope = outer
 
     def _comprehend(
         self, node: cst.ListComp | cst.SetComp | cst.GeneratorExp | cst.DictComp, loop: cst.CompFor

@@ -10,7 +10,7 @@ from hflint.semantics.builtin_calls import set_attribute
 from hflint.semantics.calls import Calls
 from hflint.semantics.catalog import LIBRARIES, call_kind
 from hflint.semantics.module import SyntaxProblem
-from hflint.semantics.objects import Guard, Import, LibraryCall, Load, Part
+from hflint.semantics.objects import ANY_CONTEXT, Guard, Import, LibraryCall, Load, Part
 from hflint.semantics.scopes import Class, Function, Imported, Package, Scope
 from hflint.semantics.values import MISSING, UNKNOWN, Items, Known, Symbol, Table, Unknown, Value, default_or, join
 
@@ -60,6 +60,7 @@ class Interpreter(Calls):
         self.scope = self.top
         self.scope.names = {}
         self.pending, self.called, self.fresh, self.order, self.fuel = [], set(), {}, 0, 0
+        self.path, self.memo = (), {}
         self.scopes, self.loaded, self.starred = {}, set(), set()
         self.block(self.module.tree.body)
         for name, value in self.global_writes.items():
@@ -73,6 +74,11 @@ class Interpreter(Calls):
                 self._follow_uncalled(function)
 
     def _follow_uncalled(self, function: Function) -> None:
+        with self.entering():
+            self.condition(uncalled=True)
+            self._follow_alone(function)
+
+    def _follow_alone(self, function: Function) -> None:
         if function.owner is None:
             self.call_function(function, [], {}, None, open=True)
             return
@@ -145,21 +151,29 @@ class Interpreter(Calls):
 
     def block(self, body: Sequence[cst.BaseStatement | cst.BaseSmallStatement]) -> bool:
         """Follow statements in order; whether control can come out at the end."""
-        for statement in body:
-            if self.active:
-                self.fuel += 1
-            elif self.memo:
-                self.memo = {}
-            if isinstance(statement, cst.SimpleStatementLine):
-                self.statement = statement
-                if not all(self._small(one) for one in statement.body):
-                    return False
-                continue
-            self.statement = statement
+        before = self.guards, self.path, self.later_guards
+        self.later_guards = ()
+        try:
+            return all(self._statement(statement) for statement in body)
+        finally:
+            self.guards, self.path, self.later_guards = before
+
+    def _statement(self, statement: cst.BaseStatement | cst.BaseSmallStatement) -> bool:
+        """Follow one statement of a block; whether control goes on after it."""
+        if self.active:
+            self.fuel += 1
+        elif self.memo:
+            self.memo = {}
+        self.statement = statement
+        if isinstance(statement, cst.SimpleStatementLine):
+            goes_on = all(self._small(one) for one in statement.body)
+        else:
             handler = self._STATEMENTS.get(type(statement))
-            if handler is not None and not handler(self, statement):
-                return False
-        return True
+            goes_on = handler is None or bool(handler(self, statement))
+        if self.later_guards:
+            self.guards += self.later_guards
+            self.later_guards = ()
+        return goes_on
 
     def _suite(self, suite: cst.BaseSuite) -> bool:
         if isinstance(suite, cst.SimpleStatementSuite):
@@ -210,7 +224,7 @@ class Interpreter(Calls):
         elif isinstance(node, cst.Del):
             self._delete(node.target)
         elif isinstance(node, cst.Assert):
-            self.evaluate(node.test)
+            self.later_guards += self.guards_of(self.evaluate(node.test), positive=True)
         return not isinstance(node, cst.Break | cst.Continue)
 
     def _never_returns(self, _value: Value, node: cst.BaseExpression) -> bool:
@@ -242,22 +256,23 @@ class Interpreter(Calls):
 
     def _augmented(self, node: cst.AugAssign) -> None:
         right = self.evaluate(node.value)
+        left = self.scope.find(node.target.value) if isinstance(node.target, cst.Name) else None
         value: Value = UNKNOWN
-        if isinstance(node.target, cst.Name):
-            left = self.scope.find(node.target.value) or UNKNOWN
-            if isinstance(node.operator, cst.AddAssign) and isinstance(left, Items) and isinstance(right, Items):
-                value = Items(
-                    left.items + right.items, left.kind, left.complete and right.complete and not self.loops, left.place
-                )
-            elif (
-                isinstance(node.operator, cst.AddAssign)
-                and isinstance(left.constant, str)
-                and isinstance(right.constant, str)
-                and not self.loops
-            ):
-                value = Known(left.constant + right.constant, self.place(node))
-            elif isinstance(node.operator, cst.BitOrAssign) and isinstance(left, Table) and isinstance(right, Table):
-                value = Table({**left.entries, **right.entries}, left.complete and right.complete, left.place)
+        if isinstance(node.operator, cst.AddAssign) and isinstance(left, Items) and isinstance(right, Items):
+            certain = self.happens(left)
+            left.items, left.complete = left.items + right.items, left.complete and right.complete and certain
+            return
+        if isinstance(node.operator, cst.BitOrAssign) and isinstance(left, Table) and isinstance(right, Table):
+            if not right.complete:
+                left.loosen()
+            for key, one in right.entries.items():
+                left.put(key, one, certain=self.happens(left))
+            return
+        if isinstance(left, Items | Table):
+            left.loosen()
+        elif isinstance(node.operator, cst.AddAssign) and left is not None and not self.loops:
+            both = left.constant, right.constant
+            value = Known(both[0] + both[1], self.place(node)) if all(isinstance(one, str) for one in both) else UNKNOWN
         self.assign(node.target, value)
 
     def _import(self, node: cst.Import | cst.ImportFrom) -> None:
@@ -304,12 +319,8 @@ class Interpreter(Calls):
     def _bind_import(self, alias: cst.ImportAlias, name: str, bound: str, stands_for: str) -> None:
         if name.partition(".")[0] in LIBRARIES:
             self.record(Import(self.place(alias), self.where(), name, bound))
-        known = self.scope.names.get(bound)
-        value: Value = self.imported(stands_for, alias)
-        guarded = any(guard.kind == "try" for guard in self.guards)
-        self.scope.names[bound] = (
-            known if guarded and isinstance(known, Symbol) and known.name.partition(".")[0] in LIBRARIES else value
-        )
+        value = self.imported(stands_for, alias)
+        self.scope.names[bound] = value
 
     # Modules of the project
 
@@ -370,41 +381,28 @@ class Interpreter(Calls):
                     scope.names[name] = value
 
     def _follow_statements(self, part: Module, scope: Scope) -> None:
-        saved = (
-            self.scope,
-            self.module,
-            self.function_name,
-            self.loops,
-            self.guards,
-            self.conditional,
-            self.statement,
-            self.instance,
-        )
-        kept = (self.active, self.contexts, self.returns, self.yields, self._class)
         pending = len(self.pending)
-        self.scope, self.module, self.function_name, self.loops, self.guards, self.conditional = (
-            scope,
-            part,
-            "",
-            (),
-            (),
-            False,
-        )
-        self.contexts, self.returns, self.yields, self.instance, self._class = (), [], [], None, None
+        registers: dict[str, object] = {
+            "scope": scope,
+            "module": part,
+            "function_name": "",
+            "loops": (),
+            "contexts": (),
+            "guards": (),
+            "path": (),
+            "activation": 0,
+            "returns": [],
+            "yields": [],
+            "active": [],
+            "instance": None,
+            "later_guards": (),
+        }
+        outer_class, self._class = self._class, None
         try:
-            self.block(part.tree.body)
+            with self.entering(**registers):
+                self.block(part.tree.body)
         finally:
-            (
-                self.scope,
-                self.module,
-                self.function_name,
-                self.loops,
-                self.guards,
-                self.conditional,
-                self.statement,
-                self.instance,
-            ) = saved
-            self.active, self.contexts, self.returns, self.yields, self._class = kept
+            self._class = outer_class
             del self.pending[pending:]  # what nothing here calls is for the other module's own check
 
     # Assignment
@@ -451,23 +449,27 @@ class Interpreter(Calls):
         holder = self.evaluate(target.value)
         index = target.slice[0].slice
         key = self.evaluate(index.value).constant if isinstance(index, cst.Index) else MISSING
-        changed: Value = UNKNOWN
-        if isinstance(holder, Table):
-            if key is MISSING:
-                changed = Table(
-                    {k: join(v, UNKNOWN) for k, v in holder.entries.items()}, complete=False, place=holder.place
-                )
-            elif value is None:
-                changed = Table({k: v for k, v in holder.entries.items() if k != key}, holder.complete, holder.place)
-            else:
-                changed = Table({**holder.entries, key: value}, holder.complete, holder.place)
-        elif isinstance(holder, LibraryCall | Part):
-            name = key if isinstance(key, str) else "[]"
-            whole, path = (holder, name) if isinstance(holder, LibraryCall) else (holder.of, f"{holder.path}.{name}")
-            self.change(whole, "set", path, value or UNKNOWN, target)
-            return
-        if isinstance(holder, Table | Items) and isinstance(target.value, cst.Name | cst.Attribute):
-            self.assign(target.value, changed)
+        for one in holder.alternatives:
+            certain = len(holder.alternatives) == 1
+            if isinstance(one, Table):
+                self._store_key(one, key, value, certain=certain and self.happens(one))
+            elif isinstance(one, Items):
+                one.loosen()
+            elif isinstance(one, LibraryCall | Part):
+                name = key if isinstance(key, str) else "[]"
+                whole, path = (one, name) if isinstance(one, LibraryCall) else (one.of, f"{one.path}.{name}")
+                self.change(whole, "set", path, value or UNKNOWN, target)
+            elif value is not None:
+                self.escape([value], "a container", target)
+
+    @staticmethod
+    def _store_key(table: Table, key: Any, value: Value | None, *, certain: bool) -> None:
+        if key is MISSING or isinstance(key, float):
+            table.loosen()
+        elif value is None:
+            table.drop(key, certain=certain)
+        else:
+            table.put(key, value, certain=certain)
 
     # Compound statements
 
@@ -480,22 +482,26 @@ class Interpreter(Calls):
             return self._suite(node.body)
         start, ends = self.fork(), []
         with self.guarded(*self.guards_of(test, positive=True), conditional=True):
-            if self._suite(node.body):
+            then = self._suite(node.body)
+            if then:
                 ends.append(self.fork())
         self.restore(start)
         with self.guarded(*self.guards_of(test, positive=False), conditional=True):
-            otherwise = node.orelse
-            falls = True
-            if isinstance(otherwise, cst.If):
-                self.statement = otherwise
-                falls = self._if(otherwise)
-            elif otherwise is not None:
-                falls = self._suite(otherwise.body)
-            if falls:
+            otherwise = self._otherwise(node.orelse)
+            if otherwise:
                 ends.append(self.fork())
         if ends:
             self.merge(ends)
+        if then != otherwise:  # what follows is reached through one branch only
+            self.exit_condition()
+            self.later_guards += self.guards_of(test, positive=then)
         return bool(ends)
+
+    def _otherwise(self, node: cst.If | cst.Else | None) -> bool:
+        if isinstance(node, cst.If):
+            self.statement = node
+            return self._if(node)
+        return node is None or self._suite(node.body)
 
     def _loop(self, node: cst.For | cst.While) -> bool:
         before = self.fork()
@@ -518,17 +524,28 @@ class Interpreter(Calls):
 
     def _with(self, node: cst.With) -> bool:
         names: list[str] = []
+        guards: tuple[Guard, ...] = ()
         for item in node.items:
             value = self.evaluate(item.item)
-            if isinstance(item.item, cst.Call):
-                callee = _symbol_of(self, item.item.func)
-                names += [callee] if callee else []
-            elif isinstance(value, Symbol):
-                names.append(value.name)
+            callee = _symbol_of(self, item.item.func) if isinstance(item.item, cst.Call) else ""
+            if callee == "contextlib.suppress" and isinstance(item.item, cst.Call):
+                caught = {_dotted(arg.value).rpartition(".")[2] for arg in item.item.args}
+                guards += (Guard("try"),) if caught & _CAUGHT else ()
+            names.append(
+                callee if "." in callee else value.name if isinstance(value, Symbol) else self._manager(item.item)
+            )
             if item.asname is not None:
                 self.assign(item.asname.name, value)
-        with self.inside(*names):
+        with self.inside(*names), self.guarded(*guards):
             return self._suite(node.body)
+
+    def _manager(self, node: cst.BaseExpression) -> str:
+        """What a context manager of the program's own is: it may enter any other."""
+        found = (
+            self.scope.find(node.func.value) if isinstance(node, cst.Call) and isinstance(node.func, cst.Name) else None
+        )
+        kept = isinstance(node, cst.Name | cst.Attribute)
+        return ANY_CONTEXT if isinstance(found, Function) or kept or _is_exit_stack(node) else ""
 
     def _try(self, node: cst.Try | cst.TryStar) -> bool:
         caught = [name for handler in node.handlers for name in _handled(handler)]
@@ -570,7 +587,9 @@ class Interpreter(Calls):
         decorators = tuple(self._decorator(one.decorator) for one in node.decorators)
         owner = self._class if self.scope.is_class else None
         name = f"{owner.name if owner else self.function_name}.{node.name.value}".lstrip(".")
-        function = Function(node, self.scope, self.module, name, decorators, owner, self.defaults(node.params))
+        function = Function(
+            node, self.scope, self.module, name, decorators, owner, self.defaults(node.params), self.guards
+        )
         self.scope.names[node.name.value] = function
         self.pending.append(function)
         return True
@@ -672,6 +691,10 @@ def _dotted(node: cst.BaseExpression) -> str:
     if isinstance(node, cst.Attribute):
         return f"{_dotted(node.value)}.{node.attr.value}"
     return node.value if isinstance(node, cst.Name) else ""
+
+
+def _is_exit_stack(node: cst.BaseExpression) -> bool:
+    return isinstance(node, cst.Call) and _dotted(node.func).endswith("ExitStack")
 
 
 def _is_main_guard(node: cst.BaseExpression) -> bool:

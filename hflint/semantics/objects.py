@@ -15,6 +15,7 @@ from hflint.semantics.values import (
     Known,
     OneOf,
     Place,
+    Steps,
     Symbol,
     Table,
     Unknown,
@@ -31,6 +32,9 @@ if TYPE_CHECKING:
 
     from hflint.findings import Span
     from hflint.semantics.scopes import Class
+
+
+ANY_CONTEXT = "?"  # a decorator or context manager that may do what any other does
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,10 +61,12 @@ class Where:
     contexts: tuple[str, ...] = ()  # full names of the context managers and decorators around, such as "torch.no_grad"
     guards: tuple[Guard, ...] = ()
     conditional: bool = False  # under an if, a loop, a handler or a case
+    path: Steps = ()  # the conditions around, each by a number of its own
+    activation: int = 0  # the function call that it is part of
 
     def inside(self, *contexts: str) -> bool:
-        """Whether one of these context managers or decorators is around."""
-        return any(name in contexts for name in self.contexts)
+        """Whether one of these context managers or decorators is around, or one of which nothing is known."""
+        return any(name in contexts or name == ANY_CONTEXT for name in self.contexts)
 
 
 @dataclass(frozen=True, slots=True)

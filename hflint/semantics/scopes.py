@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from hflint.semantics.values import Unknown, Value, join
+from hflint.semantics.values import Steps, Unknown, Value, default_or, join
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     import libcst as cst
 
     from hflint.semantics.module import Module
+    from hflint.semantics.objects import Guard
     from hflint.semantics.project import Foreign
     from hflint.semantics.values import Place
 
@@ -76,6 +77,7 @@ class Function(Value):
     decorators: tuple[Value, ...] = ()
     owner: Class | None = None
     defaults: dict[str, Value] = field(default_factory=dict)
+    guards: tuple[Guard, ...] = ()  # around its definition
 
     def describe(self) -> str:
         return f"function {self.name}"
@@ -159,6 +161,9 @@ class Instance(Store, Value):
         super().__init__()
         self.cls = cls
         self.place = place
+        self.path: Steps = ()
+        self.activation = 0
+        self.is_open = False  # where attributes may be set under names that the code does not show
         # What each method leaves in an attribute when it ends: methods are called in an order that the class does not know.
         self.left_by: dict[str, dict[str, Value]] = {}
         self.read: dict[str, int] = {}  # attributes read, and how many methods were known to set them then
@@ -177,6 +182,11 @@ class Instance(Store, Value):
     def settle(self) -> None:
         """Let every attribute be what any method may have left in it."""
         self.names = {name: join(*left.values()) for name, left in self.left_by.items()}
+
+    def loosen(self) -> None:
+        """Let every attribute have another value from now on."""
+        self.names = {name: default_or(value, "changed elsewhere") for name, value in self.names.items()}
+        self.is_open = True
 
     def describe(self) -> str:
         return f"instance of {self.cls.name}"
@@ -199,6 +209,18 @@ class Namespace(Store, Value):
     def __init__(self, options: Options) -> None:
         super().__init__()
         self.options = options
+        self.path: Steps = ()
+        self.activation = 0
+
+    def loosen(self) -> None:
+        """Let every option have another value from now on."""
+        self.names = {
+            name: default_or(self.get(name), "changed elsewhere") for name in {*self.names, *self.options.entries}
+        }
+
+    def weaken(self, name: str, value: Value) -> None:
+        """Let an option mean this as well."""
+        self.names[name] = join(self.get(name), value)
 
     def get(self, name: str) -> Value:
         """An option's value: its default, or what the user passes."""
@@ -230,6 +252,7 @@ class LibraryVersion(Value):
     """The version of a library, as `transformers.__version__` or `importlib.metadata.version("transformers")`."""
 
     library: str
+    whole: bool = True  # not only a part of it, such as the major number
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,8 +8,19 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 
 from hflint.semantics.objects import Guard, LibraryCall, Object, Where
-from hflint.semantics.scopes import Class, Feature, Function, Imported, Instance, Package, Scope, Store, VersionTest
-from hflint.semantics.values import Place, Value, join
+from hflint.semantics.scopes import (
+    Class,
+    Feature,
+    Function,
+    Imported,
+    Instance,
+    Namespace,
+    Package,
+    Scope,
+    Store,
+    VersionTest,
+)
+from hflint.semantics.values import Container, Items, Place, Steps, Table, Value, join
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterator
@@ -20,7 +31,26 @@ if TYPE_CHECKING:
 
 # What a followed call gave, the attributes that it left its instance with, and what keeps the ids in its key alive.
 Followed = tuple[Value, "dict[str, Value] | None", object]
+Owned = TypeVar("Owned", "Items", "Table", "Instance", "Namespace")
 Made = TypeVar("Made", bound=LibraryCall)
+
+
+_REGISTERS = (
+    "scope",
+    "module",
+    "function_name",
+    "statement",
+    "loops",
+    "contexts",
+    "guards",
+    "path",
+    "activation",
+    "returns",
+    "yields",
+    "active",
+    "instance",
+    "later_guards",
+)
 
 
 class State(ABC):
@@ -34,7 +64,11 @@ class State(ABC):
         self.loops: tuple[str, ...] = ()
         self.contexts: tuple[str, ...] = ()
         self.guards: tuple[Guard, ...] = ()
-        self.conditional = False
+        self.path: Steps = ()  # the conditions that the code being followed stands under
+        self.activation = 0  # of the function being followed; 0 is the module
+        self.exits: dict[int, int] = {}  # conditions that only say that an activation went on: which one
+        self.counter = 0
+        self.later_guards: tuple[Guard, ...] = ()  # what an early exit says of the rest of its block
         self.returns: list[Value] = []
         self.yields: list[Value] = []
         self.active: list[Function] = []  # the functions being followed, outermost first
@@ -42,6 +76,7 @@ class State(ABC):
         self.pending: list[Function] = []  # functions found, in order
         self.called: set[cst.CSTNode] = set()  # the nodes of those that were followed
         self.classes: dict[cst.CSTNode, Class] = {}
+        self.instances: dict[cst.CSTNode, Instance] = {}  # by the call that makes them
         self.global_writes: dict[str, Value] = {}
         self.fuel = 0
         self.memo: dict[Hashable, Followed] = {}  # calls followed since the module's scope last changed
@@ -93,7 +128,9 @@ class State(ABC):
             self.loops,
             self.contexts,
             self.guards,
-            self.conditional or bool(self.loops),
+            any(step > 0 for step in self.path),
+            self.path,
+            self.activation,
         )
 
     def record(self, found: Object) -> None:
@@ -118,24 +155,64 @@ class State(ABC):
     # Surroundings
 
     @contextmanager
-    def guarded(self, *guards: Guard, conditional: bool = False) -> Iterator[None]:
-        """Surroundings with these conditions as well."""
-        before = self.guards, self.conditional
-        self.guards, self.conditional = self.guards + guards, self.conditional or conditional
+    def entering(self, **registers: object) -> Iterator[None]:
+        """Follow another piece of code: all registers are as they were afterwards."""
+        before = {name: getattr(self, name) for name in _REGISTERS}
+        for name, value in registers.items():
+            setattr(self, name, value)
         try:
             yield
         finally:
-            self.guards, self.conditional = before
+            for name, value in before.items():
+                setattr(self, name, value)
+
+    @contextmanager
+    def guarded(self, *guards: Guard, conditional: bool = False) -> Iterator[None]:
+        """Surroundings with these conditions as well."""
+        before = self.guards, self.path
+        self.guards = self.guards + guards
+        if conditional:
+            self.condition()
+        try:
+            yield
+        finally:
+            self.guards, self.path = before
+
+    def condition(self, *, uncalled: bool = False) -> None:
+        """Let what follows stand under one more condition; a function that nothing calls is one of another kind."""
+        self.counter += 1
+        self.path = (*self.path, -self.counter if uncalled else self.counter)
+
+    def exit_condition(self) -> None:
+        """Let what follows stand under the condition that this activation was not left before."""
+        self.condition()
+        self.exits[self.path[-1]] = self.activation
+
+    def happens(self, made: Container | Instance | Namespace | Where) -> bool:
+        """Whether what is being followed certainly happens to something that was made earlier."""
+        steps = tuple(step for step in self.path if self.exits.get(step) != made.activation)
+        return steps == tuple(step for step in made.path if self.exits.get(step) != made.activation)[: len(steps)]
+
+    def has_happened(self, where: Where) -> bool:
+        """Whether something done earlier was certainly done when what is being followed is reached."""
+        steps = tuple(step for step in where.path if self.exits.get(step) != self.activation)
+        return steps == tuple(step for step in self.path if self.exits.get(step) != self.activation)[: len(steps)]
+
+    def own(self, made: Owned) -> Owned:
+        """Note where something that can be changed was made."""
+        made.path, made.activation = self.path, self.activation
+        return made
 
     @contextmanager
     def looping(self, kind: str) -> Iterator[None]:
         """Surroundings with a loop."""
-        before = self.loops
+        before = self.loops, self.path
         self.loops = (*self.loops, kind)
+        self.condition()
         try:
             yield
         finally:
-            self.loops = before
+            self.loops, self.path = before
 
     @contextmanager
     def inside(self, *contexts: str) -> Iterator[None]:
@@ -198,5 +275,6 @@ def _merge(known: LibraryCall, again: LibraryCall) -> None:
             joined = mine + [v for v in other if v not in mine] if isinstance(mine, list) else _join_once([mine, other])
             setattr(known, name, joined)
     contexts = known.where.contexts + tuple(c for c in again.where.contexts if c not in known.where.contexts)
-    if contexts != known.where.contexts:
-        known.where = replace(known.where, contexts=contexts)
+    guards = tuple(guard for guard in known.where.guards if guard in again.where.guards)
+    if contexts != known.where.contexts or guards != known.where.guards:
+        known.where = replace(known.where, contexts=contexts, guards=guards)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator
 
     import libcst as cst
 
@@ -130,14 +130,38 @@ class Symbol(Value):
         return self.name
 
 
-@dataclass(frozen=True, slots=True)
-class Items(Value):
+Steps = tuple[int, ...]
+
+
+@dataclass(slots=True, eq=False)
+class Container(Value):
+    """Something that code changes in place; `path` and `activation` say under which conditions it was made, and in which function call."""
+
+    path: Steps = field(default=(), kw_only=True)
+    activation: int = field(default=0, kw_only=True)
+
+
+@dataclass(slots=True, eq=False)
+class Items(Container):
     """A list, tuple or set written out; `complete` where nothing else can be in it."""
 
     items: tuple[Value, ...]
     kind: str = "list"
     complete: bool = True
-    place: Place | None = field(default=None, compare=False)
+    place: Place | None = None
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Items) and (self.items, self.kind, self.complete) == (
+            other.items,
+            other.kind,
+            other.complete,
+        )
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def loosen(self) -> None:
+        """Let it hold anything from now on."""
+        self.items, self.complete = (), False
 
     @property
     def certain(self) -> bool:
@@ -153,16 +177,34 @@ class Items(Value):
         return f"({inner})" if self.kind == "tuple" else f"[{inner}]"
 
 
-@dataclass(frozen=True, slots=True)
-class Table(Value):
+@dataclass(slots=True, eq=False)
+class Table(Container):
     """A dict with known keys; `complete` where it can have no other."""
 
-    entries: Mapping[Any, Value]
+    entries: dict[Any, Value]
     complete: bool = True
-    place: Place | None = field(default=None, compare=False)
+    place: Place | None = None
 
-    def __hash__(self) -> int:
-        return hash(tuple(self.entries))
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Table) and (self.entries, self.complete) == (other.entries, other.complete)
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def put(self, key: object, value: Value, *, certain: bool) -> None:
+        """Let a key have a value, or perhaps have it."""
+        self.entries[key] = value if certain else join(self.get(key), value)
+
+    def drop(self, key: object, *, certain: bool) -> None:
+        """Let a key be gone, or perhaps be gone."""
+        if certain:
+            self.entries.pop(key, None)
+        elif key in self.entries:
+            self.entries[key] = join(self.entries[key], ABSENT)
+
+    def loosen(self) -> None:
+        """Let every key have another value from now on, and let there be others."""
+        self.entries = {key: default_or(value, "changed elsewhere") for key, value in self.entries.items()}
+        self.complete = False
 
     @property
     def certain(self) -> bool:
