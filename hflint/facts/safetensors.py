@@ -11,8 +11,6 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from pathlib import Path
 
-INDEX = "model.safetensors.index.json"
-SINGLE = "model.safetensors"
 _LONGEST = 100_000_000  # bytes of a header; the format allows no more
 # What old checkpoints store beside their parameters: causal masks, position ids, rotary frequencies.
 _BUFFER = re.compile(r"(?:^|\.)(?:attn\.(?:bias|masked_bias)|attention\.(?:bias|masked_bias)|position_ids|inv_freq)$")

@@ -32,6 +32,7 @@ class Shape:
         cached: numbers that are kept a token for generation, over all layers: keys and values.
         saved: bytes that a layer keeps a token for the backward pass, in bfloat16; None where that was not measured.
         saved_lora: the same where LoRA's adapters, in float32, are trained on all linear layers.
+        saved_top: bytes that are kept a token around the layers, the loss's float32 logits among them.
         vocabulary: rows of the token embedding.
     """
 
@@ -46,6 +47,7 @@ class Shape:
     vocabulary: int
     saved: int | None = None
     saved_lora: int | None = None
+    saved_top: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +72,7 @@ class _Family:
             whole numbers found by least squares over models built on the meta device with transformers 5.23.0 and a
             fused attention; None where they do not fit.
         saved_lora: the same with peft 0.21.2 and LoRA on all linear layers.
+        saved_logit: the same around the layers, a token and row of the vocabulary.
         refused: entries of the config that, when true, mean another structure than is counted here.
     """
 
@@ -88,6 +91,7 @@ class _Family:
     top_norms: int = 1
     saved: tuple[int, int, int, int] | None = None
     saved_lora: tuple[int, int, int, int] | None = None
+    saved_logit: int = 4
     refused: tuple[str, ...] = ()
 
 
@@ -115,7 +119,7 @@ _FAMILIES: dict[str, _Family] = {
     "olmo2": replace(_ATTENTION, query_norm="all", saved=(20, 12, 12, 8)),
     "olmoe": replace(_ATTENTION, query_norm="all"),
     "gemma": replace(_GEMMA, saved=(20, 4, 4, 8)),
-    "gemma2": replace(_GEMMA, norms=4, saved=(36, 4, 4, 8), saved_lora=(36, 8, 4, 10)),
+    "gemma2": replace(_GEMMA, norms=4, saved=(36, 4, 4, 8), saved_lora=(36, 8, 4, 10), saved_logit=6),
     "gemma3_text": replace(_GEMMA, norms=4, query_norm="head", saved=(36, 12, 12, 8)),
     "cohere": _COHERE,
     "cohere2": _COHERE,
@@ -170,8 +174,9 @@ def shape_of(config: Mapping[str, Any]) -> Shape | None:
     kind = first_text(config, "model_type") or ""
     family = _FAMILIES.get(kind)
     names = config.get("architectures") or ["ForCausalLM"]
-    headless = isinstance(names, list) and str(names[0]).endswith("Model") and not str(names[0]).endswith("HeadModel")
-    if family is None or not (headless or str(names[0]).endswith(("ForCausalLM", "LMHeadModel"))):
+    name = str(names[0]) if isinstance(names, list) else ""
+    headless = name.endswith("Model") and not name.endswith("HeadModel")
+    if family is None or not (headless or name.endswith(("ForCausalLM", "LMHeadModel"))):
         return None
     sizes = _sizes(config, kind, family)
     unusual = any(config.get(name) for name in family.refused) or _is_projected(config)
@@ -262,6 +267,7 @@ def _counted(config: Mapping[str, Any], kind: str, family: _Family, sizes: _Size
         vocabulary=sizes.vocabulary,
         saved=_saved(family.saved, sizes),
         saved_lora=_saved(family.saved_lora, sizes),
+        saved_top=8 * hidden + family.saved_logit * sizes.vocabulary if family.saved else None,
     )
 
 

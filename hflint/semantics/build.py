@@ -6,10 +6,13 @@ from typing import TYPE_CHECKING
 
 from hflint.semantics.interpreter import Interpreter
 from hflint.semantics.module import Module, SyntaxProblem
+from hflint.semantics.objects import Change, Load
 from hflint.semantics.program import Program
+from hflint.semantics.values import UNKNOWN
 
 if TYPE_CHECKING:
     from hflint.files import Source
+    from hflint.semantics.objects import Object
     from hflint.semantics.project import Modules
 
 
@@ -26,7 +29,20 @@ def build_program(source: Source, modules: Modules | None = None) -> Program:
     interpreter = Interpreter(module, modules)
     interpreter.run()
     own = [one for one in interpreter.fresh.values() if one.place.module is module]
+    if modules is not None:
+        _note_changers(own, modules)
     return Program(module, own)
+
+
+def _note_changers(objects: list[Object], modules: Modules) -> None:
+    """What a module offers, the modules that import it may change."""
+    for one in objects:
+        if (
+            isinstance(one, Load)
+            and not one.where.function
+            and (name := modules.changed_by(one.place.module.source.path))
+        ):
+            one.changes.append(Change("escape", name, UNKNOWN, one.place, one.where, certain=False))
 
 
 __all__ = ["SyntaxProblem", "build_program"]

@@ -57,7 +57,7 @@ def _setattr(run: Calls, given: Arguments, node: cst.Call) -> Value:
         return Known(None)
     run.escape(given.positional, "setattr", node)
     for one in objects(_first(given), Instance):
-        one.loosen()
+        one.forget()
     return Known(None)
 
 
@@ -80,7 +80,7 @@ def _set_attribute(run: Calls, target: Value, name: str, value: Value, node: cst
         and isinstance(target.cls.find(name), Function)
     ):
         run.escape([value], f"the setter of {name}", node)
-        target.loosen()
+        target.forget()
     elif isinstance(target, Instance | Namespace):
         if target is run.instance or run.happens(target):
             target.names[name] = value
@@ -88,6 +88,9 @@ def _set_attribute(run: Calls, target: Value, name: str, value: Value, node: cst
             target.weaken(name, value)
     elif isinstance(target, Class):
         target.scope.weaken(name, value)
+    elif isinstance(target, Symbol):
+        run.patched.add(f"{target.name}.{name}")
+        run.escape([value], f"{target.name}.{name}", node)
     elif not isinstance(target, Known):
         run.escape([value], f"an attribute {name}", node)
 
@@ -127,6 +130,8 @@ def _partial(_run: Calls, given: Arguments, _node: cst.Call) -> Value:
 def _convert(make: Callable[[Any], Any]) -> Callable[[Calls, Arguments, cst.Call], Value]:
     def convert(run: Calls, given: Arguments, node: cst.Call) -> Value:
         constant = _first(given).constant
+        if isinstance(_first(given), LibraryVersion | Feature):
+            return _first(given)
         if constant is MISSING or len(given.positional) != 1:
             return UNKNOWN
         try:
@@ -166,7 +171,9 @@ def _exec(run: Calls, given: Arguments, node: cst.Call) -> Value:
     """Code that nobody can read may bind any name."""
     run.escape(given.all(), "exec", node)
     for scope in (run.scope, run.scope.module_scope):
-        scope.names = {name: default_or(value, "exec") for name, value in scope.names.items()}
+        for name, value in scope.names.items():
+            if not isinstance(value, Symbol | Function | Class):
+                scope.names[name] = Unknown("exec")
     return UNKNOWN
 
 

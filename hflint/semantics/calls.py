@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import libcst as cst
 
 from hflint.semantics import builtin_calls
-from hflint.semantics.catalog import CONTEXTS, DECORATORS_TRANSPARENT, HARMLESS, LIBRARIES, TRANSPARENT, call_kind
+from hflint.semantics.catalog import CONTEXTS, DECORATORS_TRANSPARENT, HARMLESS, KNOWN_ROOTS, TRANSPARENT, call_kind
 from hflint.semantics.expressions import Expressions
 from hflint.semantics.methods import method_object
 from hflint.semantics.objects import (
@@ -59,28 +58,6 @@ if TYPE_CHECKING:
 
 DEPTH = 8  # nested calls of the program's functions that are followed
 FUEL = 3000  # statements followed inside called functions, a module
-
-# Packages that may be given an object without doing anything to it that a rule asks about.
-_INERT = (
-    LIBRARIES
-    | sys.stdlib_module_names
-    | frozenset(
-        [
-            "torch",
-            "numpy",
-            "pandas",
-            "tqdm",
-            "rich",
-            "loguru",
-            "wandb",
-            "gradio",
-            "streamlit",
-            "fastapi",
-            "pydantic",
-            "flask",
-        ]
-    )
-)
 
 
 @dataclass(slots=True)
@@ -207,7 +184,10 @@ class Calls(Expressions):
             return given.positional[0]
         if callee.name in CONTEXTS:
             return callee
-        if callee.name.endswith("require_version"):
+        if any(callee.name == name or callee.name.startswith(f"{name}.") for name in self.patched):
+            self.escape(given.all(), callee.name, node)
+            return Unknown(f"{callee.name} is replaced by the program")
+        if callee.name.endswith(("require_version", "require_version_core", "min_version")):
             self.later_guards += (Guard("version"),)
         if callee.name.endswith(("_available", "_version", "version_check")):
             return Feature(callee.name)
@@ -215,7 +195,7 @@ class Calls(Expressions):
         if found is not None:
             return self._library_object(callee.name, *found, given, node)
         library = callee.name.partition(".")[0]
-        if ("." in callee.name and library not in _INERT) or ("." not in callee.name and library not in HARMLESS):
+        if ("." in callee.name and library not in KNOWN_ROOTS) or ("." not in callee.name and library not in HARMLESS):
             self.escape(given.all(), callee.name, node)
         return Unknown(f"result of {callee.name}")
 
@@ -332,7 +312,13 @@ class Calls(Expressions):
         if function in self.active or len(self.active) >= DEPTH or self.fuel > FUEL:
             for value in (*positional, *keywords.values()):
                 self.escape([value], function.name, place.node if place else function.node)
+            if function in self.active:
+                self.recursive.add(function.node)
             return Unknown("recursion" if function in self.active else "too deep")
+        if any(_context(decorator) == ANY_CONTEXT for decorator in function.decorators):
+            first = positional[:1] if function.owner is not None else []  # self is handed on
+            positional = first + [default_or(value, "a decorator") for value in positional[len(first) :]]
+            keywords = {name: default_or(value, "a decorator") for name, value in keywords.items()}
         value = self._remembered(function, positional, keywords, open)
         return self._through_decorators(function, value)
 
@@ -345,7 +331,7 @@ class Calls(Expressions):
             return self._follow(function, positional, keywords, is_open)
         owner = positional[0] if positional and isinstance(positional[0], Instance) else None
         arguments = (*map(_key, positional), *((name, _key(value)) for name, value in keywords.items()))
-        key = (function.node, *arguments, is_open, self.contexts, self.guards, bool(self.path))
+        key = (function, *arguments, is_open, self.contexts, self.guards, bool(self.path))
         held = values, [dict(value.names) for value in values if isinstance(value, Store)]  # the key has their ids
         if key in self.memo:
             value, names, _ = self.memo[key]
@@ -377,7 +363,8 @@ class Calls(Expressions):
             registers["instance"] = first if isinstance(first, Instance) else None
         with self.entering(**registers):
             self._bind(function, positional, keywords, is_open)
-            return self.run_body(function)
+            value = self.run_body(function)
+        return Unknown("recursion") if function.node in self.recursive else value
 
     def run_body(self, function: Function) -> Value:
         """Follow the body of a function whose scope is set up."""
@@ -426,7 +413,7 @@ class Calls(Expressions):
     def change(self, target: LibraryCall, kind: str, name: str, value: Value, node: cst.CSTNode) -> None:
         """Note something done to an object, once for a place."""
         if not any(c.place.node is node and c.kind == kind and c.name == name for c in target.changes):
-            target.changes.append(Change(kind, name, value, self.place(node), self.where()))
+            target.changes.append(Change(kind, name, value, self.place(node), self.where(), self.happens(target.where)))
 
     def escape(self, values: Iterable[Value], name: str, node: cst.CSTNode) -> None:
         """Note that unknown code got hold of the objects in some values."""
@@ -451,7 +438,7 @@ class _Method(Value):
 def _context(decorator: Value) -> str:
     """What a decorator is as a context of the function's body: one that is not known may be any."""
     if isinstance(decorator, Symbol):
-        inert = decorator.name.partition(".")[0] in _INERT or DECORATORS_TRANSPARENT.match(decorator.name)
+        inert = decorator.name.partition(".")[0] in KNOWN_ROOTS or DECORATORS_TRANSPARENT.match(decorator.name)
         return decorator.name if inert else ANY_CONTEXT
     return "" if isinstance(decorator, Table) else ANY_CONTEXT
 

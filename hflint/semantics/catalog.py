@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 
 from hflint.semantics.objects import (
     Adapter,
@@ -244,4 +245,26 @@ DECORATORS_TRANSPARENT = re.compile(
     r"^(functools\.(lru_cache|cache|wraps)|torch\.(no_grad|inference_mode|enable_grad)|staticmethod|classmethod|property|functools\.cached_property"
     r"|streamlit\.(cache|cache_resource|cache_data|experimental_singleton|experimental_memo)|contextlib\.contextmanager|abc\.abstractmethod"
     r"|typing\.(override|final|no_type_check|overload)|contextlib\.asynccontextmanager)$"
+)
+
+# Packages that may be given an object without doing anything to it that a rule asks about.
+KNOWN_ROOTS = (
+    LIBRARIES
+    | sys.stdlib_module_names
+    | frozenset(
+        [
+            "torch",
+            "numpy",
+            "pandas",
+            "tqdm",
+            "rich",
+            "loguru",
+            "wandb",
+            "gradio",
+            "streamlit",
+            "fastapi",
+            "pydantic",
+            "flask",
+        ]
+    )
 )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import libcst as cst
 
-from hflint.semantics.catalog import LIBRARIES
+from hflint.semantics.catalog import KNOWN_ROOTS, LIBRARIES
 from hflint.semantics.gate import TOKEN
 from hflint.semantics.objects import AttributeUse, LibraryCall, NameUse, Part, TextLiteral, TokenizerCall
 from hflint.semantics.scopes import (
@@ -90,8 +90,12 @@ class Expressions(State):
         if node.value in _CONSTANTS:
             return Known(_CONSTANTS[node.value], self.place(node))
         found = self.scope.find(node.value)
+        if isinstance(found, Imported):
+            return self.look_up(found)
+        if isinstance(found, OneOf) and any(isinstance(one, Imported) for one in found.values):
+            return join(*(self.look_up(one) if isinstance(one, Imported) else one for one in found.values))
         if found is not None:
-            return self.look_up(found) if isinstance(found, Imported) else found
+            return found
         if node.value in _BUILTINS:
             return Symbol(node.value, self.place(node))
         return Unknown(f"{node.value} is not defined in this file")
@@ -151,13 +155,9 @@ class Expressions(State):
         known = len(value.left_by.get(name, ()))
         value.read[name] = min(known, value.read.get(name, known))
         if name == "__dict__":
-            value.loosen()
+            value.forget()
         if name in value.names:
-            return (
-                default_or(value.names[name], "set elsewhere")
-                if value.is_open and name not in value.left_by
-                else value.names[name]
-            )
+            return value.names[name]
         if value.cls.is_record and name in (fields := value.cls.all_fields()):
             return default_or(fields[name] or UNKNOWN, "field")
         found = value.cls.find(name)
@@ -166,9 +166,12 @@ class Expressions(State):
                 isinstance(d, Symbol) and d.name in ("property", "functools.cached_property") for d in found.decorators
             ):
                 return self.call_function(found, [value], {}, None)
+            if any(isinstance(d, Unknown) for d in found.decorators):
+                return Unknown("decorated")
             return Bound(found, value)
         if found is not None:
-            return default_or(found, "set elsewhere") if value.is_open else found
+            foreign = any(not isinstance(base, Symbol) or _is_strange(base) for base in value.cls.foreign_bases())
+            return default_or(found, "set elsewhere") if value.is_open or foreign else found
         return Unknown(f"{value.cls.name}.{name} is not set in this file")
 
     # Literals
@@ -485,6 +488,12 @@ class Expressions(State):
         cst.Await: _await,
         cst.Yield: _yield,
     }
+
+
+def _is_strange(base: Symbol) -> bool:
+    """Whether a base class is of a package that hflint does not know: it may set any attribute."""
+    top = base.name.partition(".")[0]
+    return "." in base.name and top not in KNOWN_ROOTS
 
 
 def _plain_string(node: cst.SimpleString) -> str | bytes:

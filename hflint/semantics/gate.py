@@ -50,6 +50,10 @@ _TELLING = frozenset(
 _GONE = frozenset(
     ["encode_plus", "batch_encode_plus", "as_target_tokenizer", "prepare_seq2seq_batch", "additional_special_tokens"]
 )
+# Calls that may bind any name, or leave the program where a version does not fit.
+_UPSETTING = frozenset(
+    {"exec", "globals", "locals", "runpy", "require_version", "check_min_version", "Version", "parse_version"}
+)
 # Types that code subclasses, annotates with and tests for, and never calls to some effect.
 _MUTE = re.compile(r"^(PreTrained|Pretrained|AutoConfig$|PeftConfig$)")
 # What a project's own module may offer that makes an object of a library; only decides whether the call is parsed.
@@ -231,6 +235,10 @@ def _choose(body: list[ast.stmt]) -> set[int]:
         i
         for i, found in enumerate(names)
         if found.imports
+        or found.used & _UPSETTING
+        or "__version__" in found.attributes
+        or _is_star(body[i])
+        or _changed_names(body[i]) & library_names.keys()
         or found.secret
         or found.called & makers
         or found.bases & parents
@@ -252,6 +260,10 @@ def _choose(body: list[ast.stmt]) -> set[int]:
                 chosen.add(j)
                 pending.append(j)
     return chosen
+
+
+def _is_star(statement: ast.stmt) -> bool:
+    return isinstance(statement, ast.ImportFrom) and statement.names[0].name == "*"
 
 
 def _index(names: list[_Names]) -> tuple[dict[str, list[int]], dict[str, list[int]]]:

@@ -2,17 +2,30 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import libcst as cst
 
 from hflint.semantics.builtin_calls import set_attribute
 from hflint.semantics.calls import Calls
-from hflint.semantics.catalog import LIBRARIES, call_kind
+from hflint.semantics.catalog import KNOWN_ROOTS, LIBRARIES, call_kind
 from hflint.semantics.module import SyntaxProblem
 from hflint.semantics.objects import ANY_CONTEXT, Guard, Import, LibraryCall, Load, Part
 from hflint.semantics.scopes import Class, Function, Imported, Package, Scope
-from hflint.semantics.values import MISSING, UNKNOWN, Items, Known, Symbol, Table, Unknown, Value, default_or, join
+from hflint.semantics.values import (
+    MISSING,
+    UNKNOWN,
+    WIDEST,
+    Items,
+    Known,
+    Symbol,
+    Table,
+    Unknown,
+    Value,
+    default_or,
+    join,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -60,16 +73,20 @@ class Interpreter(Calls):
         self.scope = self.top
         self.scope.names = {}
         self.pending, self.called, self.fresh, self.order, self.fuel = [], set(), {}, 0, 0
-        self.path, self.memo = (), {}
+        self.path, self.memo, self.patched, self.recursive = (), {}, set(), set()
         self.scopes, self.loaded, self.starred = {}, set(), set()
         self.block(self.module.tree.body)
         for name, value in self.global_writes.items():
             self.top.weaken(name, value)
         position = 0
+        alone: dict[cst.CSTNode, int] = {}
         while position < len(self.pending):
             function = self.pending[position]
             position += 1
-            if function.node not in self.called:
+            if (
+                function.node not in self.called or 0 < alone.get(function.node, 0) < WIDEST
+            ):  # a closure over other values
+                alone[function.node] = alone.get(function.node, 0) + 1
                 self.fuel = max(0, self.fuel - UNCALLED)
                 self._follow_uncalled(function)
 
@@ -304,6 +321,15 @@ class Interpreter(Calls):
         """A star import from a module of the project binds its names when they are asked for; of other modules nothing is known."""
         found = self.modules.find(self.module.source.path, name) if self.modules is not None else None
         if found is None or found[0] is None or found[1]:
+            if name.partition(".")[0] not in KNOWN_ROOTS:  # it may bind names anew; imported ones are seldom meant
+                names = self.scope.names
+                names.update(
+                    {
+                        key: default_or(held, "star import")
+                        for key, held in names.items()
+                        if not isinstance(held, Symbol)
+                    }
+                )
             return
         other, before, own = found[0], self.scope.load, self.scope
 
@@ -506,7 +532,8 @@ class Interpreter(Calls):
     def _loop(self, node: cst.For | cst.While) -> bool:
         before = self.fork()
         if isinstance(node, cst.For):
-            value = self.element_of(self.evaluate(node.iter))
+            source = self.evaluate(node.iter)
+            value = self.element_of(source)
         for name in _assigned_in(node.body):
             if name in self.scope.names:
                 self.scope.names[name] = join(self.scope.names[name], Unknown("rebound in a loop"))
@@ -516,7 +543,8 @@ class Interpreter(Calls):
             else:
                 self.evaluate(node.test)
             self._suite(node.body)
-        self.merge([before, self.fork()])
+        if not (isinstance(node, cst.For) and isinstance(source, Items) and source.items and not _breaks(node.body)):
+            self.merge([before, self.fork()])  # it may not run at all
         if node.orelse is not None:
             self._suite(node.orelse.body)
         endless = isinstance(node, cst.While) and isinstance(node.test, cst.Name) and node.test.value == "True"
@@ -531,9 +559,14 @@ class Interpreter(Calls):
             if callee == "contextlib.suppress" and isinstance(item.item, cst.Call):
                 caught = {_dotted(arg.value).rpartition(".")[2] for arg in item.item.args}
                 guards += (Guard("try"),) if caught & _CAUGHT else ()
-            names.append(
-                callee if "." in callee else value.name if isinstance(value, Symbol) else self._manager(item.item)
+            known = (
+                callee
+                if "." in callee and not _is_exit_stack(item.item)
+                else value.name
+                if isinstance(value, Symbol)
+                else ""
             )
+            names.append(known or self._manager(item.item))
             if item.asname is not None:
                 self.assign(item.asname.name, value)
         with self.inside(*names), self.guarded(*guards):
@@ -558,7 +591,7 @@ class Interpreter(Calls):
             falls = self._suite(node.orelse.body)
         if falls:
             ends.append(self.fork())
-        for handler in node.handlers:
+        for handler in node.handlers if not (falls and self._certainly_imports(node)) else ():
             self.merge([start, after])
             with self.guarded(*guards, conditional=True):
                 if handler.name is not None:
@@ -569,6 +602,24 @@ class Interpreter(Calls):
             self.merge(ends)
         final = self._suite(node.finalbody.body) if node.finalbody is not None else True
         return bool(ends) and final
+
+    def _certainly_imports(self, node: cst.Try | cst.TryStar) -> bool:
+        """Whether a block only imports modules that the project has, so that no handler is ever reached."""
+        lines = node.body.body
+        parts = [one for line in lines for one in (line.body if isinstance(line, cst.SimpleStatementLine) else [line])]
+        if not all(isinstance(one, cst.ImportFrom) and not isinstance(one.names, cst.ImportStar) for one in parts):
+            return False
+        names = [
+            alias
+            for one in parts
+            if isinstance(one, cst.ImportFrom) and not isinstance(one.names, cst.ImportStar)
+            for alias in one.names
+        ]
+        bound = [
+            alias.asname.name.value if alias.asname and isinstance(alias.asname.name, cst.Name) else alias.name.value
+            for alias in names
+        ]
+        return bool(bound) and all(isinstance(self.scope.names.get(str(name)), Imported | Package) for name in bound)
 
     def _match(self, node: cst.Match) -> bool:
         self.evaluate(node.subject)
@@ -590,9 +641,22 @@ class Interpreter(Calls):
         function = Function(
             node, self.scope, self.module, name, decorators, owner, self.defaults(node.params), self.guards
         )
-        self.scope.names[node.name.value] = function
         self.pending.append(function)
+        self.scope.names[node.name.value] = self._decorated(function)
         return True
+
+    def _decorated(self, function: Function) -> Value:
+        """What a function is after the decorators that the program defines itself."""
+        value: Value = function
+        while isinstance(value, Function) and value.decorators and isinstance(own := value.decorators[-1], Function):
+            value.decorators = value.decorators[:-1]
+            outer, made = value.decorators, self.call_function(own, [value], {}, None)
+            value = (
+                replace(made, decorators=(*outer, *made.decorators))
+                if isinstance(made, Function) and made is not value
+                else made
+            )
+        return value
 
     _class: Class | None = None
 

@@ -51,6 +51,9 @@ def method_object(
     owners = [one for one in bare(receiver).alternatives if isinstance(one, LibraryCall)]
     path, _, name = method.rpartition(".")
     owner = owners[0]
+    if any(one.changed(method, kind="set") for one in owners):  # the program put a method of its own there
+        run.escape([receiver, *given.all()], method, node)
+        return UNKNOWN
     kind, parameters = _kind(owner, path, name)
     source: Value = receiver if not path else Part(owner, path, through.place if through else None)
     made = run.make(kind, f"{type(owner).__name__}.{method}", parameters, given, node)

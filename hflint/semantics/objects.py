@@ -82,6 +82,7 @@ class Change:
     value: Value
     place: Place
     where: Where
+    certain: bool = True  # it happens to every object that the place of the object makes
 
 
 @dataclass(eq=False, slots=True)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import re
 import sys
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hflint.files import FileError, display_name, read_source
@@ -13,7 +16,6 @@ from hflint.semantics.module import Module
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from hflint.files import Source
 
@@ -21,6 +23,27 @@ LARGEST = 200_000  # bytes of a module that is followed into
 _FOREIGN = (
     LIBRARIES | sys.stdlib_module_names | {"torch", "numpy", "pandas", "tqdm", "sklearn", "scipy", "tensorflow", "jax"}
 )
+
+
+_SKIPPED = frozenset({"venv", "env", "node_modules", "site-packages", "__pycache__", "build", "dist"})
+_CHANGES = re.compile(
+    rb"\.(?:pad_token|pad_token_id|padding_side|add_special_tokens|add_tokens|resize_token_embeddings|config\.\w+\s*=[^=])\b"
+)
+_IMPORTS = re.compile(
+    rb"^[ \t]*(?:from[ \t]+([\w.]+)[ \t]+import[ \t]+\(?([\w, \t\r\n]*)|import[ \t]+([\w., \t]+))", re.MULTILINE
+)
+
+
+def _changing_imports(path: Path) -> set[str]:
+    """The last parts of the modules that a file imports, where it sets attributes of the kind that rules ask about."""
+    try:
+        data = path.read_bytes() if path.stat().st_size <= LARGEST else b""
+    except OSError:
+        return set()
+    if not _CHANGES.search(data):
+        return set()
+    names = b" ".join(part for found in _IMPORTS.findall(data) for part in found)
+    return {one.rpartition(".")[2] for one in re.split(r"[\s,]+", names.decode("utf-8", "replace")) if one}
 
 
 class Foreign:
@@ -83,6 +106,23 @@ class Modules:
             if found is not None:
                 return found
         return None
+
+    def changed_by(self, path: Path) -> str | None:
+        """A module of the project that imports this one and changes objects of the libraries: its file's name."""
+        stem = path.parent.name if path.name == "__init__.py" else path.stem
+        return next((name for name in sorted(self._changers.get(stem, ())) if name != path.name), None)
+
+    @cached_property
+    def _changers(self) -> dict[str, set[str]]:
+        """For the last part of a module's name, the files that import it and set attributes of the kind that rules ask about."""
+        found: dict[str, set[str]] = {}
+        for folder, folders, files in os.walk(self._folder):
+            folders[:] = [name for name in folders if not name.startswith(".") and name not in _SKIPPED]
+            for name in files:
+                if name.endswith(".py"):
+                    for stem in _changing_imports(Path(folder, name)):
+                        found.setdefault(stem, set()).add(name)
+        return found
 
     def _is_foreign(self, top: str, beside: Path) -> bool:
         if top not in _FOREIGN:

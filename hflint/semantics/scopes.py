@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from hflint.semantics.values import Steps, Unknown, Value, default_or, join
+from hflint.semantics.values import UNKNOWN, Steps, Unknown, Value, default_or, join
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -143,6 +143,12 @@ class Class(Value):
             found.update(one.fields)
         return found
 
+    def attributes(self) -> list[str]:
+        """The names of the class attributes that are no functions."""
+        return [
+            name for one in self.lineage() for name, value in one.scope.names.items() if not isinstance(value, Function)
+        ]
+
     @property
     def instance(self) -> Instance:
         """The one instance that stands for all that are made of it: what `self` is in its methods."""
@@ -186,6 +192,11 @@ class Instance(Store, Value):
     def loosen(self) -> None:
         """Let every attribute have another value from now on."""
         self.names = {name: default_or(value, "changed elsewhere") for name, value in self.names.items()}
+        self.is_open = True
+
+    def forget(self) -> None:
+        """Let nothing be known of its attributes: they are set under names that the code does not show."""
+        self.names = dict.fromkeys([*self.names, *self.cls.all_fields(), *self.cls.attributes()], UNKNOWN)
         self.is_open = True
 
     def describe(self) -> str:

@@ -76,13 +76,15 @@ class State(ABC):
         self.pending: list[Function] = []  # functions found, in order
         self.called: set[cst.CSTNode] = set()  # the nodes of those that were followed
         self.classes: dict[cst.CSTNode, Class] = {}
+        self.patched: set[str] = set()  # names of other modules that the program assigns
+        self.recursive: set[cst.CSTNode] = set()
         self.instances: dict[cst.CSTNode, Instance] = {}  # by the call that makes them
         self.global_writes: dict[str, Value] = {}
         self.fuel = 0
         self.memo: dict[Hashable, Followed] = {}  # calls followed since the module's scope last changed
         self.order = 0
-        self.registry: dict[tuple[cst.CSTNode, type], Object] = {}
-        self.fresh: dict[tuple[cst.CSTNode, type], Object] = {}  # what this pass has met, in order
+        self.registry: dict[tuple[cst.CSTNode, type, str], Object] = {}
+        self.fresh: dict[tuple[cst.CSTNode, type, str], Object] = {}  # what this pass has met, in order
 
     # What the parts of the interpreter ask of each other
 
@@ -135,11 +137,11 @@ class State(ABC):
 
     def record(self, found: Object) -> None:
         """Keep an object that is no call; the same node is kept once."""
-        self.fresh.setdefault((found.place.node, type(found)), found)
+        self.fresh.setdefault((found.place.node, type(found), ""), found)
 
     def keep(self, made: Made) -> Made:
         """Keep the object of a call. A call that is followed again, in another context or pass, is the same object with its arguments joined."""
-        key = (made.place.node, type(made))
+        key = (made.place.node, type(made), made.callee)
         known = self.registry.get(key)
         if known is None or not isinstance(known, type(made)):
             self.registry[key] = self.fresh[key] = made

@@ -130,8 +130,7 @@ class Seen:
         here = [one for one in self.objects if type(one).__name__ == kind and _file(one) == claim.file]
         found = [one for one in here if _lines(one)[0] == claim.line]
         found = found or [one for one in here if _lines(one)[0] < claim.line <= _lines(one)[1]]
-        assert len(found) < 2, f"{claim.file}:{claim.line} has several objects {kind}"
-        return found[0] if found else None
+        return found[0] if found else None  # of several, made by a class that is one of two, the first
 
     def referred(self, ref: re.Match[str], claim: Claim) -> LibraryCall | None:
         """The object that a reference means."""
@@ -303,7 +302,7 @@ def _judge_change(claim: Claim, seen: Seen, verb: str, text: str, value: str | N
     found = _done_here(target, claim, "set" if "set" in verb else "call", path)
     if not found:  # that nothing was done is false, unless hflint admits that it does not know
         return UNRESOLVED if target.escaped else WRONG
-    conditional = all(change.where.conditional for change in found)
+    conditional = not any(change.certain for change in found)
     if verb.startswith("may") != conditional:
         return UNRESOLVED if conditional else WRONG
     return judge_values(_expected(value, seen, claim), _texts(c.value for c in found)) if value else RESOLVED

@@ -56,7 +56,7 @@ def check(adapter: Adapter, context: Context) -> Iterator[Finding]:
     edits = _edits(adapter, context)
     yield context.finding(
         adapter.span,
-        f"adapters on a {bits}-bit model without `{_PREPARE}`: {consequence}",
+        f"adapters on {'a' if bits == 4 else 'an'} {bits}-bit model without `{_PREPARE}`: {consequence}",
         label="the model goes in unprepared",
         related=[(load.span, f"loaded in {bits} bits")],
         fix=Fix("prepare the model first", edits, Safety.UNSAFE, _UNSAFE) if edits else None,

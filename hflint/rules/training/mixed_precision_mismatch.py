@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -22,10 +23,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from hflint.context import Context
-    from hflint.findings import Span
-    from hflint.semantics.objects import Change, ModelLoad, Trainer
+    from hflint.findings import Edit, Span
+    from hflint.semantics.objects import Change, LibraryCall, ModelLoad, Trainer
     from hflint.semantics.values import Value
 
+_LITERAL = re.compile(r"(?:b?float\d+|half|float)|[\"'][\w.]+[\"']|None")
 _BOTH = "`ValueError: At most one of fp16 and bf16 can be True, but not both`"
 _FP16_GRADIENTS = "`ValueError: Attempting to unscale FP16 gradients`"
 _BF16_GRADIENTS = (
@@ -129,16 +131,13 @@ def _clash_of_bf16(args: TrainingArguments, trainer: Trainer, context: Context) 
     config = _config_computing_in(quantization_of(model.load), "float16") if model else None
     if config is None:
         return None
-    torch, imports = context.program.rewriter.module_alias("torch")
-    edits = context.program.rewriter.set_argument(config, "bnb_4bit_compute_dtype", f"{torch}.bfloat16")
+    edits = _set_dtype(config, "bnb_4bit_compute_dtype", "bfloat16", context)
     return context.finding(
         args.argument_span("bf16"),
         "`bf16=True` beside a float16 compute dtype: activations beyond 65504 overflow to infinity in the 4-bit layers",
         related=[(config.argument_span("bnb_4bit_compute_dtype"), "the 4-bit layers compute in float16")],
-        fix=Fix("compute in bfloat16", (*imports, *edits), Safety.UNSAFE, "other rounding, so other results")
-        if edits
-        else None,
-        no_fix="" if edits else "the compute dtype is not written in the call",
+        fix=Fix("compute in bfloat16", edits, Safety.UNSAFE, "other rounding, so other results") if edits else None,
+        no_fix="" if edits else "the compute dtype is not written in this call: set it where it comes from",
         severity=Severity.WARNING,
     )
 
@@ -277,7 +276,7 @@ def _crash(args: TrainingArguments, load: ModelLoad, weights: _Weights, context:
         what,
         related=[(weights.span, weights.label)],
         fix=fix,
-        no_fix="" if fix else "the dtype is not an argument of the load alone",
+        no_fix="" if fix else "the dtype is not decided in one call of this file",
     )
 
 
@@ -293,28 +292,39 @@ def _train_in_bfloat16(
 ) -> Finding:
     """A finding about `fp16=True` that `bf16=True` mends."""
     rewriter = context.program.rewriter
-    if args.given("bf16"):
-        off, on = rewriter.set_argument(args, "fp16", "False"), rewriter.set_argument(args, "bf16", "True")
-        edits = (*off, *on) if off and on else None
-    else:
-        edits = rewriter.replace_argument(args, "fp16", "bf16=True")
+    edits = None
+    if rewriter.argument_code(args, "fp16") == "True":
+        if rewriter.argument_code(args, "bf16") == "False":
+            off, on = rewriter.set_argument(args, "fp16", "False"), rewriter.set_argument(args, "bf16", "True")
+            edits = (*off, *on) if off and on else None
+        elif args.lacks("bf16"):
+            edits = rewriter.replace_argument(args, "fp16", "bf16=True")
     return context.finding(
         args.argument_span("fp16"),
         message,
         related=[related],
         fix=Fix("train in bfloat16", edits, Safety.UNSAFE, _AMPERE) if edits else None,
-        no_fix="" if edits else "`fp16` is not written in the call",
+        no_fix="" if edits else "`True` is not written in this call: set `bf16` where it comes from",
         severity=severity,
     )
 
 
 def _load_in_float32(load: ModelLoad, context: Context) -> Fix | None:
-    rewriter = context.program.rewriter
     name = "dtype" if context.versions["transformers"].all(">=4.56") else "torch_dtype"
     name = next((written for written in ("dtype", "torch_dtype") if load.given(written)), name)
+    edits = _set_dtype(load, name, "float32", context)
+    return Fix("load the weights in float32", edits, Safety.UNSAFE, _TWICE) if edits else None
+
+
+def _set_dtype(call: LibraryCall, name: str, dtype: str, context: Context) -> tuple[Edit, ...] | None:
+    """Give an argument a dtype, where none or a literal one stands in the call; a name may be used elsewhere too."""
+    rewriter = context.program.rewriter
+    written = rewriter.argument_code(call, name)
     torch, imports = rewriter.module_alias("torch")
-    edits = rewriter.set_argument(load, name, f"{torch}.float32")
-    return Fix("load the weights in float32", (*imports, *edits), Safety.UNSAFE, _TWICE) if edits else None
+    if written is not None and not _LITERAL.fullmatch(written.removeprefix(f"{torch}.")):
+        return None
+    edits = rewriter.set_argument(call, name, f"{torch}.{dtype}")
+    return (*imports, *edits) if edits else None
 
 
 def _remove_cast(cast: Move, load: ModelLoad, context: Context) -> Fix | None:

@@ -1,0 +1,224 @@
+"""What the callables of the libraries take, in which release: which keywords are accepted, and what becomes of others.
+
+The tables are made by scripts/facts/make_signatures.py from the published wheels, read without importing. What they do not say is unknown,
+and nothing is said of it.
+"""
+
+from __future__ import annotations
+
+import json
+from bisect import bisect_left
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from packaging.version import Version
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from hflint.facts.versions import Range
+
+_TABLES = Path(__file__).parent / "tables"
+_LIBRARIES = {  # what is imported: how the library is called
+    "transformers": "transformers",
+    "trl": "trl",
+    "peft": "peft",
+    "datasets": "datasets",
+    "huggingface_hub": "huggingface_hub",
+    "accelerate": "accelerate",
+    "sentence_transformers": "sentence-transformers",
+    "diffusers": "diffusers",
+    "bitsandbytes": "bitsandbytes",
+}
+_KINDS = {"transformers": ("signatures", "model-signatures")}
+_REFUSED = ("raises", "drops", "keeps")
+_SHARED = ("PreTrainedConfig", "PretrainedConfig")  # what every configuration takes as well
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A keyword that some allowed release does not take.
+
+    Attributes:
+        library: whose releases they are.
+        releases: those, ascending; each was read, or lies between two that were and agree.
+        everywhere: that no allowed release takes it, as far as is known.
+        fates: what becomes of it there: "raises", "drops" or "keeps" (as an attribute or a variable that nobody reads).
+        since: the first release that takes it, where that is newer than the refusing ones.
+        until: the first release that no longer takes it, where that is older.
+    """
+
+    library: str
+    releases: tuple[Version, ...]
+    everywhere: bool
+    fates: frozenset[str]
+    since: Version | None = None
+    until: Version | None = None
+
+
+@dataclass(frozen=True)
+class Signature:
+    """A callable over the releases of its library.
+
+    Attributes:
+        library: as `Versions` names it.
+        name: "TrainingArguments", "Trainer.train", "snapshot_download".
+        read: the releases that were read, ascending.
+        entry: its entry in the table.
+    """
+
+    library: str
+    name: str
+    read: tuple[Version, ...]
+    entry: Mapping[str, Any]
+
+    def parameters(self, versions: Mapping[str, Range]) -> list[str]:
+        """What a keyword can give in every allowed release that was read."""
+        indexes = [one for one in self._indexes(versions[self.library]) if self._has(one)]
+        some = self.entry.get("some", {})
+        own = [*self._always, *(name for name, where in some.items() if all(_holds(where, one) for one in indexes))]
+        for parent in self._parents():
+            own += parent.parameters(versions)
+        return list(dict.fromkeys(own))
+
+    def knows(self, keyword: str) -> bool:
+        """Whether some release that was read takes it."""
+        return keyword in self._always or keyword in self.entry.get("some", {}) or any(one.knows(keyword) for one in self._parents())
+
+    def refusal(self, keyword: str, versions: Mapping[str, Range]) -> Refusal | None:
+        """What the allowed releases make of a keyword that they do not take; None where all take it, or that is not known.
+
+        A keyword that another library's class takes, from which this one inherits, counts as taken where any allowed release of that does.
+        """
+        if keyword in self._always:
+            return None
+        allowed = versions[self.library]
+        states = [(release, self._state(keyword, release)) for release in allowed.releases]
+        refusing = tuple(release for release, state in states if state in _REFUSED)
+        if not refusing:
+            return None
+        parents = [parent.refusal(keyword, versions) for parent in self._parents()]
+        if len(parents) < len(self.entry.get("parents", ())) or any(one is None or not one.everywhere for one in parents):
+            return None
+        taking = [release for release, state in states if state not in (*_REFUSED, "absent", "unread")]
+        first = next((one for one in self.read if one > refusing[0] and self._state(keyword, one) == "taken"), None)
+        last = next((one for one in reversed(self.read) if one < refusing[-1] and self._state(keyword, one) == "taken"), None)
+        return Refusal(
+            allowed.library,
+            refusing,
+            not taking,
+            frozenset(state for _, state in states if state in _REFUSED),
+            first if first and first > refusing[-1] else None,
+            next((one for one in self.read if last and one > last), None),
+        )
+
+    def _state(self, keyword: str, release: Version) -> str:
+        """"taken", "absent" (the callable is), "unread", "open", or what becomes of the keyword."""
+        at = bisect_left(self.read, release)
+        near = {at} if at < len(self.read) and self.read[at] == release else {at - 1, at}
+        if not near <= set(range(len(self.read))):
+            return "unread"
+        states = {self._state_at(keyword, index) for index in near}
+        return states.pop() if len(states) == 1 else "unread"
+
+    def _state_at(self, keyword: str, index: int) -> str:
+        if not self._has(index):
+            return "absent"
+        where = self.entry.get("some", {}).get(keyword)
+        if where is not None and _holds(where, index):
+            return "taken"
+        rest = self.entry["rest"]
+        return rest if isinstance(rest, str) else next((how for how, spans in rest.items() if _holds(spans, index)), "open")
+
+    def _has(self, index: int) -> bool:
+        return _holds(self.entry.get("in", ""), index)
+
+    def _indexes(self, allowed: Range) -> list[int]:
+        return [bisect_left(self.read, one) for one in allowed.releases if one in self.read]
+
+    @property
+    def _always(self) -> tuple[str, ...]:
+        own = tuple(self.entry["takes"].split())
+        shared = [one for base in self.entry.get("bases", ()) if base in _SHARED for one in _shared(base)]
+        return (*own, *shared)
+
+    def _parents(self) -> Iterator[Signature]:
+        for parent in self.entry.get("parents", ()):
+            found = signature(parent)
+            if found:
+                yield found
+
+
+@cache
+def signature(qualified: str) -> Signature | None:
+    """The callable of a dotted name as it is imported, for example "transformers.TrainingArguments", "transformers.Trainer.train",
+    "peft.tuners.lora.LoraConfig", "huggingface_hub.HfApi.create_repo"; None where the tables have none of that name and place.
+    """
+    package, *path = qualified.split(".")
+    library = _LIBRARIES.get(package)
+    if library is None or not path:
+        return None
+    for kind in _KINDS.get(library, ("signatures",)):
+        for length in (1, 2):
+            name, module = ".".join(path[-length:]), ".".join(path[:-length])
+            found = _entry(library, kind, name)
+            if found and len(path) >= length and _is_from(module, found.entry):
+                return found
+        if len(path) > 1 and (inherited := _inherited(library, kind, path)):
+            return inherited
+    return None
+
+
+def _inherited(library: str, kind: str, path: list[str]) -> Signature | None:
+    """A method that a public base of the class defines."""
+    owner = _entry(library, kind, path[-2])
+    if owner is None or not _is_from(".".join(path[:-2]), owner.entry):
+        return None
+    names = (f"{base}.{path[-1]}" for base in owner.entry.get("bases", ()))
+    return next((found for name in names if (found := _entry(library, kind, name))), None)
+
+
+def _is_from(module: str, entry: Mapping[str, Any]) -> bool:
+    """Whether that is where it is defined, or a package around that, which may offer it as well."""
+    return not module or any(f"{one}.".startswith(f"{module}.") for one in entry.get("from", ()))
+
+
+def _entry(library: str, kind: str, name: str) -> Signature | None:
+    table, read = _table(library, kind)
+    entry = table.get(name)
+    return Signature(library, name, read, entry) if entry else None
+
+
+@cache
+def model_settings() -> frozenset[str]:
+    """Every name that the configuration, tokenizer or processor of some model of transformers takes in some release."""
+    table, _ = _table("transformers", "model-signatures")
+    return frozenset(name for one in table.values() for name in (*one["takes"].split(), *one.get("some", ())))
+
+
+@cache
+def _shared(name: str) -> tuple[str, ...]:
+    found = _entry("transformers", "signatures", name)
+    return (*found.entry["takes"].split(), *found.entry.get("some", ())) if found else ()
+
+
+def _holds(spans: str, index: int) -> bool:
+    """Whether an index lies in spans such as "0-4,7,12-"; all do where there are none."""
+    if not spans:
+        return True
+    for run in spans.split(","):
+        first, dash, last = run.partition("-")
+        if int(first) <= index and (index <= int(last) if last else bool(dash) or index == int(first)):
+            return True
+    return False
+
+
+@cache
+def _table(library: str, kind: str) -> tuple[dict[str, Any], tuple[Version, ...]]:
+    path = _TABLES / f"{library}.{kind}.json"
+    if not path.is_file():
+        return {}, ()
+    table = json.loads(path.read_text("utf-8"))
+    return table["callables"], tuple(map(Version, table["read"]))

@@ -1,0 +1,47 @@
+"""Whose code a load runs: the library's own, or that of the model's repository. Shared by the rules on `trust_remote_code`."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from hflint.facts.architectures import native_since
+from hflint.rules.loading._shared import releases_for
+from hflint.semantics.objects import Load, PipelineLoad
+from hflint.semantics.values import MISSING
+
+if TYPE_CHECKING:
+    from hflint.context import Context
+    from hflint.facts.models import ModelFacts
+    from hflint.facts.versions import Range
+
+_COMMIT = re.compile(r"[0-9a-f]{40}")
+_LATER = {"phi-4-mini": "4.49"}  # families whose architecture is native, but in this form only from that release on
+
+
+def auto_load(load: Load | PipelineLoad, context: Context) -> ModelFacts | None:
+    """What is known of the model that an Auto class or a pipeline loads: only these run code of repositories."""
+    if load.library != "transformers" or load.custom_class is not None:
+        return None
+    if isinstance(load, PipelineLoad):
+        return context.model(load.argument("model").constant)
+    return context.model(load.id.constant) if load.name.startswith("Auto") else None
+
+
+def needs_none(facts: ModelFacts, load: Load | PipelineLoad, context: Context) -> Range | None:
+    """The allowed releases of transformers, where every one has code of its own for the model; else None."""
+    allowed = releases_for(load.where, context)
+    since = _LATER.get(facts.family or "") or native_since(facts.model_type)
+    if allowed is None or facts.remote_code is True:
+        return None
+    if facts.model_type is None:
+        return allowed if facts.remote_code is False else None
+    if facts.remote_code is None and facts.origin != "catalogue":
+        return None  # the type is native, but the repository may bring its own variant of it
+    return allowed if since is not None and allowed.all(f">={since}") else None
+
+
+def may_be_pinned(load: Load | PipelineLoad) -> bool:
+    """Whether a commit is given for the code, or something that may be one."""
+    given = [load.arguments[name].constant for name in ("revision", "code_revision") if load.given(name)]
+    return any(one is MISSING or (isinstance(one, str) and _COMMIT.fullmatch(one) is not None) for one in given)

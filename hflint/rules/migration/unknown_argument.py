@@ -1,0 +1,132 @@
+"""HF606: a keyword that the callable does not take in some allowed version: it raises, or is silently dropped."""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+from typing import TYPE_CHECKING
+
+from hflint.facts.libraries import removed_name
+from hflint.findings import Finding, Fix, Safety, Severity
+from hflint.rules import rule
+from hflint.rules.migration._arguments import changed_arguments
+from hflint.rules.migration._callables import Target, called
+from hflint.rules.migration._versions import UNSTATED, imports_unsloth, versions_at
+from hflint.semantics.objects import LibraryCall
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from hflint.context import Context
+    from hflint.facts.signatures import Refusal
+    from hflint.facts.versions import Range
+
+_DELETE = "what it was meant to do is not known"
+
+
+@rule("HF606", "unknown-argument", Severity.ERROR)
+def check(call: LibraryCall, context: Context) -> Iterator[Finding]:
+    """A keyword written in the call."""
+    target = called(call)
+    if target is None or (call.library == "trl" and imports_unsloth(context)):
+        return
+    versions = versions_at(call, context)
+    if versions is None or target.library not in versions:
+        return
+    written = [name for name, node in call.nodes.items() if node.keyword is not None]
+    refused = {name: refusal for name in written if (refusal := target.refusal(name, versions))}
+    if not refused or _is_told_otherwise(call, versions):
+        return
+    theirs = {change.name for change in changed_arguments(call, context) if change.removed or change.deprecated}
+    for name, refusal in refused.items():
+        near = _nearest(name, target.parameters(versions))
+        if name in theirs or (target.needs_near(refusal) and not near):
+            continue
+        fix, no_fix = _mend(call, name, near, context)
+        yield context.finding(
+            call.argument_span(name),
+            _message(name, target, refusal, near or _like(name, target.parameters(versions)), versions),
+            fix=fix,
+            no_fix=no_fix,
+            severity=_severity(refusal, versions),
+        )
+
+
+def _is_told_otherwise(call: LibraryCall, versions: Mapping[str, Range]) -> bool:
+    """Whether the class itself is gone: that is removed-import's to say."""
+    whole = removed_name(call.callee)
+    return whole is not None and whole.always_gone(versions)
+
+
+def _severity(refusal: Refusal, versions: Mapping[str, Range]) -> Severity:
+    """A version that nobody may run any more weighs less than the newest."""
+    newest = versions[refusal.library].highest in refusal.releases
+    return Severity.ERROR if "raises" in refusal.fates and newest else Severity.WARNING
+
+
+def _mend(call: LibraryCall, name: str, near: str | None, context: Context) -> tuple[Fix | None, str]:
+    if near is None:
+        return None, _DELETE
+    if call.given(near):
+        return None, f"`{near}` is given beside it"
+    if call.open:
+        return None, f"`**` may bring `{near}` as well"
+    edits = context.program.rewriter.rename_argument(call, name, near)
+    if edits is None:
+        return None, "it is not a keyword written in this file"
+    return Fix(f"rename it to `{near}`", edits, Safety.UNSAFE, "that this was meant is a guess by the spelling"), ""
+
+
+# --- words ------------------------------------------------------------------------------------------------------------
+
+
+def _message(name: str, target: Target, refusal: Refusal, near: str | None, versions: Mapping[str, Range]) -> str:
+    allowed = versions[refusal.library]
+    first, last = refusal.releases[0], refusal.releases[-1]
+    which = f"{first}" if first == last else f"{first} to {last}"
+    said = "this project names no version" if allowed.origin == UNSTATED else allowed.origin
+    end = f"; did you mean `{near}`?" if near and not (refusal.since or refusal.until) else ""
+    if "raises" not in refusal.fates:
+        how = "drops keywords that it does not know" if "drops" in refusal.fates else target.keeping
+        return f"`{name}` does nothing: `{target.name}` {how} ({refusal.library} {which}, {said}){end}"
+    raised = f"({target.error})" if refusal.fates == {"raises"} else f"({target.error}, or nothing at all)"
+    if refusal.since:
+        return (
+            f"`{target.name}` takes `{name}` since {refusal.library} {refusal.since} only {raised}; "
+            f"this project allows {which} ({said})"
+        )
+    if refusal.until:
+        return f"`{target.name}` no longer takes `{name}` in {refusal.library} {which} {raised}; {said}"
+    return f"`{target.name}` has no argument `{name}` in {refusal.library} {which} {raised}; {said}{end}"
+
+
+# --- spelling ---------------------------------------------------------------------------------------------------------
+
+
+def _nearest(name: str, known: Iterable[str]) -> str | None:
+    """The known name that differs by a slip of the finger: one edit, in a long name two."""
+    most = 2 if len(name) >= 8 else 1
+    found = [(edits, one) for one in known if (edits := _edits(name, one, most)) <= most]
+    best = min(found, default=None)
+    is_single = best is not None and sum(edits == best[0] for edits, _ in found) == 1
+    return best[1] if best and is_single and len(name) > 3 else None
+
+
+def _like(name: str, known: Iterable[str]) -> str | None:
+    return next(iter(get_close_matches(name, list(known), n=1, cutoff=0.75)), None)
+
+
+def _edits(left: str, right: str, most: int) -> int:
+    """How many letters to insert, delete, replace or swap with the next; `most` + 1 where it is more than that."""
+    if abs(len(left) - len(right)) > most:
+        return most + 1
+    rows = [list(range(len(right) + 1))]
+    for i, letter in enumerate(left, 1):
+        row = [i]
+        for j, other in enumerate(right, 1):
+            row.append(min(rows[-1][j] + 1, row[-1] + 1, rows[-1][j - 1] + (letter != other)))
+            if i > 1 and j > 1 and letter == right[j - 2] and left[i - 2] == other:
+                row[-1] = min(row[-1], rows[-2][j - 2] + 1)
+        rows.append(row)
+        if min(row) > most:
+            return most + 1
+    return rows[-1][-1]

@@ -1,0 +1,142 @@
+"""Write hflint/facts/tables/<library>.signatures.json: what the callables of a library take, in which of its releases.
+
+    python scripts/facts/make_signatures.py FOLDER
+
+FOLDER is the one that make_facts.py worked in. A table is {"library", "kind", "read": releases, "callables": {name: entry}}; an entry has
+
+    takes    the parameters that a keyword can give in every release that has the callable, in one text
+    some     those of only some of these releases: name to spans
+    rest     what happens to other keywords: raises, drops, keeps (as attributes), open; to spans where it changed
+    in       spans of the releases that have the callable, where not all
+    from     the modules that define it, for the names that are not at the top level as well
+    parents  callables of other libraries that take the rest
+    bases    public classes whose methods and parameters it has as well
+
+Spans are those of spans.py. transformers' models have a table of their own, "transformers.model-signatures.json".
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import tomllib
+from collections import defaultdict
+from pathlib import Path
+from typing import Any
+
+from download import FIRST, wanted
+from make_facts import load
+from packaging.specifiers import SpecifierSet
+from packaging.version import Version
+from rich.progress import track
+from spans import spans
+
+TABLES = Path(__file__).parents[2] / "hflint" / "facts" / "tables"
+CORRECTIONS = Path(__file__).with_name("corrections.toml")
+CONFIGURATION = "PreTrainedConfig"
+Facts = dict[str, Any]
+Entry = dict[str, Any]
+
+
+def main(folder: Path) -> None:
+    """Merge the releases of each library and write its tables."""
+    rest = tomllib.loads(CORRECTIONS.read_text("utf-8")).get("rest", {})
+    for library in track(FIRST, "Merging signatures"):
+        releases = wanted(library)
+        merged = merge([callables(load(folder, library, one)) for one in releases])
+        package = library.replace("-", "_")
+        for name, how in rest.get(library, {}).items():
+            merged[name]["rest"] = how if isinstance(how, str) else {one: within(spec, releases) for one, spec in how.items()}
+        models = {name for name, entry in merged.items() if is_model(entry)}
+        if library == "transformers":
+            share_configuration(merged)
+            write(library, "model-signatures", releases, {name: merged[name] for name in models})
+        write(library, "signatures", releases, {name: one for name, one in merged.items() if name not in models})
+        print(package, len(merged))  # noqa: T201  what a person at the terminal wants to know
+
+
+def callables(facts: Facts) -> dict[str, Facts]:
+    """The callables of a release; loading a model takes what it reads from its keywords, wherever it does."""
+    found: dict[str, Facts] = facts["callables"]
+    if "loading" in facts:
+        module = "transformers.modeling_utils"
+        names = dict.fromkeys(facts["loading"], "")
+        found["PreTrainedModel.from_pretrained"] = {"names": names, "rest": "raises", "parents": [], "from": module}
+    return found
+
+
+def within(spec: str, releases: list[Version]) -> str:
+    """The spans of the releases that satisfy a specifier."""
+    return spans([index for index, one in enumerate(releases) if SpecifierSet(spec).contains(one)], len(releases))
+
+
+def is_model(entry: Entry) -> bool:
+    """Whether it belongs to one model of transformers."""
+    return all(module.startswith("transformers.models.") and ".auto." not in module for module in entry["from"])
+
+
+def merge(releases: list[dict[str, Facts]]) -> dict[str, Entry]:
+    """One entry for each callable over all releases."""
+    by_name: dict[str, dict[int, Facts]] = defaultdict(dict)
+    for index, callables in enumerate(releases):
+        for name, facts in callables.items():
+            by_name[name][index] = facts
+    return {name: merged(by_name[name], len(releases)) for name in sorted(by_name)}
+
+
+def merged(found: dict[int, Facts], count: int) -> Entry:
+    """The entry of a callable from the facts of the releases that have it, by index."""
+    taking: dict[str, list[int]] = defaultdict(list)
+    rest: dict[str, list[int]] = defaultdict(list)
+    for index, facts in found.items():
+        rest[resting(facts)].append(index)
+        for name in facts["names"]:
+            if name.isidentifier() and not name.startswith("_"):
+                taking[name].append(index)
+    newest = found[max(found)]
+    entry = {
+        "takes": " ".join(name for name, held in taking.items() if len(held) == len(found)),
+        "some": {name: spans(held, count) for name, held in taking.items() if len(held) < len(found)},
+        "rest": next(iter(rest)) if len(rest) == 1 else {how: spans(held, count) for how, held in rest.items()},
+        "in": spans(found, count),
+        "from": list(dict.fromkeys(facts["from"] for facts in reversed(found.values()))),
+        "parents": newest["parents"],
+        "bases": list(dict.fromkeys(base for index in sorted(found, reverse=True) for base in found[index].get("bases", ()))),
+    }
+    return entry
+
+
+def resting(facts: Facts) -> str:
+    """What becomes of keywords that a callable does not name; a configuration keeps them, whatever its code looks like."""
+    is_configuration = {"PretrainedConfig", CONFIGURATION} & {*facts.get("bases", ())}
+    return "keeps" if is_configuration and facts["rest"] != "raises" else facts["rest"]
+
+
+def share_configuration(entries: dict[str, Entry]) -> None:
+    """What every configuration takes is said once, with the class that all have as a base."""
+    base = entries[CONFIGURATION]
+    old = entries["PretrainedConfig"]
+    shared = {*base["takes"].split(), *base["some"], *old["takes"].split(), *old["some"]}
+    for name, entry in entries.items():
+        if name not in {CONFIGURATION, "PretrainedConfig"} and {CONFIGURATION, "PretrainedConfig"} & {*entry["bases"]}:
+            entry["takes"] = " ".join(one for one in entry["takes"].split() if one not in shared)
+            entry["some"] = {one: where for one, where in entry["some"].items() if one not in shared}
+
+
+def write(library: str, kind: str, releases: list[Version], entries: dict[str, Entry]) -> None:
+    """One table, a callable a line; what nothing can be said of is left out."""
+    kept = {name: entry for name, entry in entries.items() if entry["rest"] != "open" or name in KEPT}
+    package = library.replace("-", "_")
+    for name, entry in kept.items():
+        kept[name] = {field: value for field, value in entry.items() if value}
+        kept[name]["from"] = [module.removeprefix(f"{package}.") for module in entry["from"]]
+        kept[name].setdefault("takes", "")
+    head = json.dumps({"library": library, "kind": kind, "read": [str(one) for one in releases]}, separators=(",", ":"))
+    lines = ",\n".join(f"{json.dumps(name)}:{json.dumps(entry, separators=(',', ':'))}" for name, entry in sorted(kept.items()))
+    (TABLES / f"{library}.{kind}.json").write_text(f'{head[:-1]},"callables":{{\n{lines}\n}}}}\n', "utf-8")
+
+
+KEPT = {"pipeline", "GenerationMixin.generate", "PreTrainedTokenizerBase.__call__", "PreTrainedTokenizerBase.apply_chat_template", "load_dataset"}
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

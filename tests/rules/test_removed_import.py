@@ -1,0 +1,134 @@
+"""HF603: names that are gone, where their import is edited and where that would be a guess."""
+
+from __future__ import annotations
+
+import pytest
+
+USE = "AutoModelForVision2Seq.from_pretrained('x')\n"
+NEW_USE = "AutoModelForImageTextToText.from_pretrained('x')\n"
+
+
+def mended(report_of, code):
+    return report_of(code, "HF603", fix=True).located.text
+
+
+FORMS = {
+    "alone": (
+        "from transformers import AutoModelForVision2Seq\n" + USE,
+        "from transformers import AutoModelForImageTextToText\n" + NEW_USE,
+    ),
+    "in lines": (
+        "from transformers import (\n    AutoModel,\n    AutoModelForVision2Seq,  # vision\n)\n" + USE,
+        "from transformers import (\n    AutoModel,\n    AutoModelForImageTextToText,  # vision\n)\n" + NEW_USE,
+    ),
+    "aliased": (
+        "from transformers import AutoModelForVision2Seq as Vision\nVision.from_pretrained('x')\n",
+        "from transformers import AutoModelForImageTextToText as Vision\nVision.from_pretrained('x')\n",
+    ),
+    "beside the new name": (
+        "from transformers import AutoModelForImageTextToText, AutoModelForVision2Seq\n" + USE,
+        "from transformers import AutoModelForImageTextToText\n" + NEW_USE,
+    ),
+    "before the new name": (
+        "from transformers import AutoModelForVision2Seq, AutoModelForImageTextToText\n" + USE,
+        "from transformers import AutoModelForImageTextToText\n" + NEW_USE,
+    ),
+    "through the module": (
+        "import transformers\ntransformers." + USE,
+        "import transformers\ntransformers." + NEW_USE,
+    ),
+    "in a function": (
+        "def load():\n    from transformers import AutoModelForVision2Seq\n\n    return " + USE,
+        "def load():\n    from transformers import AutoModelForImageTextToText\n\n    return " + NEW_USE,
+    ),
+    "elsewhere, of several": (
+        "def train(model):\n    from transformers import AdamW, Trainer\n    Trainer(model, optimizers=AdamW(model))\n",
+        (
+            "def train(model):\n    from transformers import Trainer\n    from torch.optim import AdamW\n"
+            "    Trainer(model, optimizers=AdamW(model))\n"
+        ),
+    ),
+    "elsewhere, aliased": (
+        "def train(model):\n    from transformers import AdamW as A\n    from transformers import Trainer\n    Trainer(A(model))\n",
+        "def train(model):\n    from torch.optim import AdamW as A\n    from transformers import Trainer\n    Trainer(A(model))\n",
+    ),
+    "elsewhere, through the module": (
+        "import transformers\noptimizer = transformers.AdamW(parameters)\n",
+        "import transformers\nimport torch\noptimizer = torch.optim.AdamW(parameters)\n",
+    ),
+    "a module": (
+        "def f():\n    from transformers.deepspeed import (\n        HfDeepSpeedConfig,\n        is_deepspeed_zero3_enabled,\n    )\n",
+        (
+            "def f():\n    from transformers.integrations.deepspeed import (\n        HfDeepSpeedConfig,\n"
+            "        is_deepspeed_zero3_enabled,\n    )\n"
+        ),
+    ),
+}
+
+
+@pytest.mark.parametrize(("before", "after"), FORMS.values(), ids=FORMS)
+def test_the_import_and_its_uses_are_edited(report_of, before, after):
+    assert mended(report_of, before) == after
+
+
+@pytest.mark.parametrize(
+    ("code", "reason"),
+    [
+        (
+            "from transformers import AutoModelForVision2Seq\n" + USE + "AutoModelForVision2Seq = None\n",
+            "means something else",
+        ),
+        (
+            "from transformers import AutoModelForVision2Seq\n__all__ = ['AutoModelForVision2Seq']\n" + USE,
+            "means something else",
+        ),
+        (
+            "from transformers import AutoModelForVision2Seq\nfrom ours import AutoModelForImageTextToText\n" + USE,
+            "`AutoModelForImageTextToText` means something else",
+        ),
+        ("import transformers\ntransformers.AdamW(p, correct_bias=False)\n", "`correct_bias`, which a call here gives"),
+        ("import transformers\ntransformers.AutoModelWithLMHead.from_pretrained('x')\n", "choose by architecture"),
+        (
+            "import transformers\ntransformers.TFBertModel.from_pretrained('x')\n",
+            "`transformers.BertModel` takes its place, but",
+        ),
+    ],
+)
+def test_why_there_is_no_fix(report_of, code, reason):
+    first = report_of(code, "HF603").findings[0]
+    assert first.fix is None
+    assert reason in first.no_fix_reason
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "if is_new():\n    from transformers import AutoModelForVision2Seq\n    " + USE,
+        "try:\n    from transformers import AutoModelForVision2Seq\nexcept ImportError:\n    AutoModelForVision2Seq = None\n"
+        + USE,
+        "import transformers\nmodel = getattr(transformers, 'AutoModelForVision2Seq', None)\ntransformers.AutoModel.from_pretrained('x')\n",
+        "from transformers import BertTokenizerFast, PretrainedConfig\nBertTokenizerFast.from_pretrained('x')\n",
+        "from elsewhere import AutoModelForVision2Seq\n" + USE,
+        "from .transformers import AutoModelForVision2Seq\n" + USE,
+    ],
+)
+def test_what_may_be_right_stays(report_of, code):
+    assert report_of(code, "HF603").findings == ()
+
+
+def test_a_module_that_is_gone_is_told_once_a_statement(report_of):
+    code = "def f():\n    from transformers.deepspeed import HfDeepSpeedConfig, is_deepspeed_zero3_enabled\n    import transformers.onnx\n"
+    messages = [one.message for one in report_of(code, "HF603").findings]
+    assert [message.partition(" in ")[0] for message in messages] == [
+        "the module `transformers.deepspeed` was removed from transformers",
+        "the module `transformers.onnx` was removed from transformers",
+    ]
+
+
+def test_a_replacement_that_some_allowed_version_lacks_is_not_written(report_of):
+    code = "from transformers import AutoModelForVision2Seq\n" + USE
+    found = report_of(code, "HF603", transformers=">=4.45").findings
+    assert [one.no_fix_reason for one in found] == [
+        "`AutoModelForImageTextToText` is there since transformers 4.46 only, and this project allows 4.45.0"
+    ]
+    assert report_of(code, "HF603", transformers="4.57.6").findings == ()

@@ -1,0 +1,72 @@
+"""HF605: methods and attributes that are gone, of objects that are known."""
+
+from __future__ import annotations
+
+import pytest
+
+IMPORTS = """\
+from transformers import (
+    AutoModel, AutoModelForCausalLM, AutoProcessor, AutoTokenizer, BertTokenizer, DynamicCache, LayoutLMv3Tokenizer, Trainer,
+)
+from trl import SFTTrainer
+"""
+
+
+def found(report_of, code, **target):
+    return [one.message.split("`")[1] for one in report_of(IMPORTS + code, "HF605", **target).findings]
+
+
+@pytest.mark.parametrize(
+    ("code", "expected"),
+    [
+        ("AutoTokenizer.from_pretrained('x').encode_plus(text)", ["encode_plus"]),
+        ("AutoTokenizer.from_pretrained(name).batch_encode_plus(texts)", ["batch_encode_plus"]),
+        ("AutoTokenizer.from_pretrained('microsoft/layoutlmv2-base').encode_plus(text)", []),
+        ("AutoTokenizer.from_pretrained(name).encode_plus(words, boxes=boxes)", []),
+        ("LayoutLMv3Tokenizer.from_pretrained(name).encode_plus(words)", []),
+        ("AutoProcessor.from_pretrained('x').tokenizer.batch_encode_plus(texts)", ["batch_encode_plus"]),
+        ("AutoTokenizer.from_pretrained('x').additional_special_tokens", ["additional_special_tokens"]),
+        ("getattr(AutoTokenizer.from_pretrained('x'), 'additional_special_tokens', None)", []),
+        ("AutoTokenizer.from_pretrained('x')('a').words()", ["words"]),
+        ("Trainer(model).tokenizer", ["tokenizer"]),
+        ("SFTTrainer(model).tokenizer.decode(ids)", ["tokenizer"]),
+        ("AutoModelForCausalLM.from_pretrained('x').to_bettertransformer()", ["to_bettertransformer"]),
+        ("AutoModelForCausalLM.from_pretrained('x', trust_remote_code=True).sample(ids)", []),
+        ("AutoModel.from_pretrained('x')(DynamicCache.from_legacy_cache(past))", ["from_legacy_cache"]),
+        ("AutoModel.from_pretrained('x')(DynamicCache().to_legacy_cache())", ["to_legacy_cache"]),
+        ("unknown.encode_plus(text)", []),
+    ],
+)
+def test_only_objects_that_are_known_to_lack_it(report_of, code, expected):
+    assert found(report_of, code) == expected
+    assert found(report_of, code, transformers="4.44") == []
+
+
+def test_the_programs_own_class_may_have_it(report_of):
+    own = "class Ours(Trainer):\n    tokenizer = None\n\nOurs(model).tokenizer\n"
+    other = "class Ours(Trainer):\n    def log(self, *args):\n        pass\n\nOurs(model).tokenizer\n"
+    assert found(report_of, own) == []
+    assert found(report_of, other) == ["tokenizer"]
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "safety"),
+    [
+        ("t.encode_plus('a', return_tensors='pt')", "t('a', return_tensors='pt')", "safe"),
+        ("t.encode_plus(words, is_split_into_words=True)", "t(words, is_split_into_words=True)", "safe"),
+        ("t.encode_plus(text, pair)", "t(text, pair)", "unsafe"),
+        ("t.batch_encode_plus(texts)", "t(texts)", "safe"),
+        ("t.batch_encode_plus(batch_text_or_text_pairs=texts)", "t(text=texts)", "safe"),
+        ("t('a').words(0)", "t('a').word_ids(0)", "safe"),
+    ],
+)
+def test_the_call_itself_takes_its_place(report_of, before, after, safety):
+    start = IMPORTS + "t = BertTokenizer.from_pretrained('x')\n"
+    assert report_of(start + before, "HF605").findings[0].fix.safety == safety
+    assert report_of(start + before, "HF605", fix=True).located.text == start + after
+
+
+def test_positions_that_mean_something_else_are_not_moved(report_of):
+    first = report_of(IMPORTS + "BertTokenizer.from_pretrained('x').encode_plus('a', 'b', False)", "HF605").findings[0]
+    assert first.fix is None
+    assert "by position" in first.no_fix_reason

@@ -1,0 +1,46 @@
+"""HF602: deprecated names, where every allowed version has the new one."""
+
+from __future__ import annotations
+
+import pytest
+
+LOAD = "from transformers import AutoModel\nmodel = AutoModel.from_pretrained('x', torch_dtype='auto')\n"
+ARGUMENTS = "from transformers import TrainingArguments\nargs = TrainingArguments('out', gradient_checkpointing=True)\n"
+
+
+@pytest.mark.parametrize(
+    ("code", "target", "expected"),
+    [
+        (LOAD, {"transformers": "4.57.6"}, ["warning"]),
+        (LOAD, {"transformers": ">=4.56"}, ["warning"]),
+        (LOAD, {"transformers": ">=4.55"}, []),
+        (LOAD, {}, ["note"]),
+        (ARGUMENTS, {"transformers": "5.23"}, ["note"]),
+        (ARGUMENTS, {"transformers": ">=5.22"}, []),
+        (ARGUMENTS, {}, []),
+    ],
+)
+def test_versions_and_whether_they_are_stated_decide(report_of, code, target, expected):
+    assert [one.severity.value for one in report_of(code, "HF602", **target).findings] == expected
+
+
+def test_what_is_gone_in_some_version_is_the_other_rules_to_say(report_of):
+    code = "from transformers import Trainer\nTrainer(tokenizer=t)\n"
+    for target, codes in (("4.57.6", ["HF602"]), (">=4.57", ["HF601"]), ("4.45", [])):
+        findings = [one for rule in ("HF601", "HF602") for one in report_of(code, rule, transformers=target).findings]
+        assert [one.code for one in findings] == codes
+
+
+def test_what_trl_inherits_is_renamed_only_where_it_goes_away(report_of):
+    code = "from trl import SFTConfig\nSFTConfig('out', gradient_checkpointing_kwargs={}, evaluation_strategy='no')\n"
+    assert report_of(code, "HF602", transformers="5.23").findings == ()
+    assert [one.message.split("`")[1] for one in report_of(code, "HF602", transformers="4.45").findings] == [
+        "evaluation_strategy"
+    ]
+
+
+def test_values_are_kept_and_the_new_name_is_not_given_twice(report_of):
+    report = report_of(LOAD.replace("'auto'", "dtype  # as asked for\n"), "HF602", fix=True, transformers="4.57.6")
+    assert report.located.text.endswith("from_pretrained('x', dtype=dtype  # as asked for\n)\n")
+    both = report_of(LOAD.replace("'auto'", "a, dtype=b"), "HF602", transformers="4.57.6").findings
+    assert [one.no_fix_reason for one in both] == ["`dtype` is given beside it"]
