@@ -71,7 +71,7 @@ def check_source(source: Source, project: Project) -> FileReport:
     from hflint.semantics.build import SyntaxProblem, build_program
     from hflint.suppress import apply_suppressions
 
-    _ = project.versions  # raises what the user has to know before anything is contained below
+    _ = project.versions, project.models  # raise what the user has to know before anything is contained below
     errors: list[str] = []
     kept: list[Finding] = []
     project.modules.read.clear()

@@ -111,6 +111,71 @@ def explain(place: str, target: tuple[str, ...], config: tuple[str, ...], isolat
 
 
 @main.command()
+@click.argument("paths", nargs=-1, type=PATH)
+@click.option("--check", is_flag=True, help="Exit with 1 if the lock is stale; asks nobody.")
+@click.option(
+    "--upgrade", multiple=True, is_flag=False, flag_value="*", metavar="[ID]", help="Ask again: all, or this id. Paths go before it."
+)
+@click.option("--offline", is_flag=True, help="Fill from the local cache only.")
+@click.option("--quiet", "-q", is_flag=True, help="Print failures only.")
+def lock(**options: Any) -> None:
+    """Ask the hub what the used models and datasets are, and write hflint.lock."""
+    from hflint.facts.commands import LockOptions, run_lock
+
+    sys.exit(run_lock(LockOptions(**options)))
+
+
+@main.command()
+@click.argument("model_id", metavar="ID")
+@click.option("--batch", type=click.IntRange(min=1), default=1, show_default=True, help="Sequences.")
+@click.option("--length", type=click.IntRange(min=1), default=2048, show_default=True, help="Tokens of each.")
+@click.option("--rank", type=click.IntRange(min=1), default=16, show_default=True, help="Rank of LoRA.")
+@click.option("--output-format", type=click.Choice(["text", "json"]), default="text", show_default=True)
+def model(**options: Any) -> None:
+    """Print what is known of a model, from where, and the memory that it takes."""
+    from hflint.facts.model_command import ModelOptions, run_model
+
+    sys.exit(run_model(ModelOptions(**options)))
+
+
+@main.command()
+@click.argument("paths", nargs=-1, type=PATH)
+@rules_option("--select", "Verify the findings of these rules only.")
+@rules_option("--ignore", "Leave these rules out.")
+@click.option("--target", multiple=True, metavar="LIB=VERSIONS", help="Versions to check for.")
+@click.option("--device", type=click.Choice(["auto", "cuda", "cpu"]), default="auto", show_default=True)
+@click.option(
+    "--model",
+    type=click.Choice(["auto", "real", "twin"]),
+    default="auto",
+    show_default=True,
+    help="Run the real model, its tiny twin, or the real one if it is cached and fits.",
+)
+@click.option("--steps", type=click.IntRange(min=1), default=3, show_default=True, help="Training steps of a run.")
+@click.option("--timeout", type=click.FloatRange(min=1), default=120, show_default=True, help="Seconds of a run.")
+@click.option("--memory", type=click.FloatRange(min=0.1), default=8, show_default=True, help="GiB that a run may take.")
+@click.option("--report", type=PATH, metavar="FILE", help="Write a report there: .html, .md or .json.")
+@click.option("--spec", type=PATH, metavar="FILE", help="Run the setup in this JSON file, not the findings of files.")
+@click.option("--jobs", "-j", type=click.IntRange(min=1), default=1, show_default=True, help="Runs at the same time.")
+@click.option("--online/--offline", default=False, show_default=True, help="May the libraries ask the Hub?")
+@click.option("--allow-remote-code", is_flag=True, help="Run the code that a model's repository brings.")
+@click.option("--python", metavar="PATH", help="The interpreter with the libraries.  [default: the active environment's]")
+@click.option("--resume", type=PATH, metavar="FILE", help="Take over the verdicts of an earlier JSON report.")
+@click.option("--record", is_flag=True, help="Run the rules' examples and keep the evidence for their pages.")
+@click.option("--isolated", is_flag=True, help="Read no settings from files.")
+@click.option("--config", multiple=True, metavar="FILE|KEY=VALUE", help="A settings file, or one setting as TOML.")
+@click.option("--quiet", "-q", is_flag=True, help="Print the verdicts only.")
+def verify(**options: Any) -> None:
+    """Run what findings claim: load, train and generate as the code says, before and after the fix.
+
+    No code of yours is run. Exits with 0 if every claim and fix holds, 1 if one does not, 2 if something could not be run.
+    """
+    from hflint.verifying import VerifyOptions, run_verify
+
+    sys.exit(run_verify(VerifyOptions(**options)))
+
+
+@main.command()
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 def completion(shell: str) -> None:
     """Print the completion script of a shell: eval "$(hflint completion bash)"."""

@@ -42,7 +42,7 @@ def _project(block: Block, page: Page) -> Project:
         "unsafe-fixes": block.unsafe_fixes or "unsafe" in page.fix,
         "target": target,
     }
-    project = Project(_NOWHERE, load_settings(_NOWHERE, isolated=True, overrides=overrides))
+    project = Project(_NOWHERE, load_settings(_NOWHERE, isolated=True, overrides=overrides), isolated=True)
     named = project_versions(_NOWHERE, target)
     project.versions = Versions({named[library].library: named[library] for library in target})
     return project

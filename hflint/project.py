@@ -34,9 +34,11 @@ MARKERS = (
 class Project:
     """One folder's settings, rules, versions and models; what costs time is found when it is first asked for."""
 
-    def __init__(self, folder: Path, settings: Settings) -> None:
+    def __init__(self, folder: Path, settings: Settings, *, isolated: bool = False) -> None:
+        """`isolated` where no file may have a say: neither a lock nor the local cache is asked for models then."""
         self.folder = folder
         self.settings = settings
+        self._isolated = isolated
 
     @cached_property
     def rules(self) -> tuple[Rule, ...]:
@@ -61,10 +63,15 @@ class Project:
 
     @cached_property
     def models(self) -> Models:
-        """What is known of models."""
-        from hflint.facts.models import Models
+        """What is known of models.
 
-        return Models()
+        Raises:
+            SettingsError: the project's lock cannot be read.
+        """
+        from hflint.facts.models import Models
+        from hflint.facts.providers import project_models
+
+        return Models() if self._isolated else project_models(self.folder)
 
     @cached_property
     def modules(self) -> Modules:
@@ -119,7 +126,7 @@ class Projects:
     def _at(self, root: Path) -> Project:
         if root not in self._of_root:
             settings = load_settings(root, config=self._config, isolated=self._isolated, overrides=self._overrides)
-            self._of_root[root] = Project(root, settings)
+            self._of_root[root] = Project(root, settings, isolated=self._isolated)
         return self._of_root[root]
 
 

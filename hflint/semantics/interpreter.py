@@ -520,7 +520,8 @@ class Interpreter(Calls):
             self.merge(ends)
         if then != otherwise:  # what follows is reached through one branch only
             self.exit_condition()
-            self.later_guards += self.guards_of(test, positive=then)
+            guards = self.guards_of(test, positive=then)  # that a feature is there says nothing of the code after it
+            self.later_guards += tuple(guard for guard in guards if guard.kind == "version")
         return bool(ends)
 
     def _otherwise(self, node: cst.If | cst.Else | None) -> bool:

@@ -447,7 +447,7 @@ def quantization_of(load: LibraryCall) -> Value:
     Unknown where a splat or an unknown value may hide one.
     """
     config = load.argument("quantization_config")
-    if the(config, QuantizationConfig):
+    if isinstance(config, QuantizationConfig):
         return config
     for name in ("load_in_4bit", "load_in_8bit"):
         flag = load.argument(name)
