@@ -114,7 +114,12 @@ def explain(place: str, target: tuple[str, ...], config: tuple[str, ...], isolat
 @click.argument("paths", nargs=-1, type=PATH)
 @click.option("--check", is_flag=True, help="Exit with 1 if the lock is stale; asks nobody.")
 @click.option(
-    "--upgrade", multiple=True, is_flag=False, flag_value="*", metavar="[ID]", help="Ask again: all, or this id. Paths go before it."
+    "--upgrade",
+    multiple=True,
+    is_flag=False,
+    flag_value="*",
+    metavar="[ID]",
+    help="Ask again: all, or this id. Paths go before it.",
 )
 @click.option("--offline", is_flag=True, help="Fill from the local cache only.")
 @click.option("--quiet", "-q", is_flag=True, help="Print failures only.")
@@ -159,7 +164,9 @@ def model(**options: Any) -> None:
 @click.option("--jobs", "-j", type=click.IntRange(min=1), default=1, show_default=True, help="Runs at the same time.")
 @click.option("--online/--offline", default=False, show_default=True, help="May the libraries ask the Hub?")
 @click.option("--allow-remote-code", is_flag=True, help="Run the code that a model's repository brings.")
-@click.option("--python", metavar="PATH", help="The interpreter with the libraries.  [default: the active environment's]")
+@click.option(
+    "--python", metavar="PATH", help="The interpreter with the libraries.  [default: the active environment's]"
+)
 @click.option("--resume", type=PATH, metavar="FILE", help="Take over the verdicts of an earlier JSON report.")
 @click.option("--record", is_flag=True, help="Run the rules' examples and keep the evidence for their pages.")
 @click.option("--isolated", is_flag=True, help="Read no settings from files.")

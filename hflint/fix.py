@@ -18,6 +18,7 @@ from hflint.findings import Edit, Finding, Fix, Safety, Span
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
+NEARBY = 400  # characters between the edits of two fixes that may be about the same statement
 MAX_ROUNDS = 20  # fixes that overlap wait for the next round; no real file needs more than a few
 
 
@@ -76,10 +77,18 @@ def select_fixes(findings: Iterable[Finding], unsafe: bool) -> list[Finding]:
     edits: set[Edit] = set()
     for finding, fix in sorted(fixable, key=_place):
         new = set(fix.edits) - edits
-        if not any(_overlap(one, other) for one in new for other in edits):
+        if not any(_overlap(one, other) or _waits(one, other) for one in new for other in edits):
             taken.append(finding)
             edits |= new
     return taken
+
+
+def _waits(one: Edit, other: Edit) -> bool:
+    """Whether a new statement may follow the one that another fix changes: what it adds may be wrong or needless then."""
+    adds_line = (
+        one.start == one.end and one.text[:1] in "\r\n" and not one.text.lstrip("\r\n").startswith(("import ", "from "))
+    )
+    return adds_line and 0 <= one.start - other.end < NEARBY
 
 
 def _place(fixable: tuple[Finding, Fix]) -> tuple[int, str, Span, tuple[Edit, ...]]:
@@ -237,8 +246,13 @@ def _parses(text: str) -> bool:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # "invalid escape sequence" and the like go to stderr
             ast.parse(text)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
+    except (RecursionError, MemoryError):
+        return False
+    except (SyntaxError, ValueError) as error:
         import libcst
+
+        if "too many nested" in str(error):
+            return False
 
         try:
             libcst.parse_module(text)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from hflint.files import Location
 from hflint.report._text import BLUE, RELATED, cell_width, paint, place, source_of, visible, wrap
+from hflint.semantics.gate import mask_tokens
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -117,7 +118,7 @@ def _frame(source: Source, marks: Sequence[Mark], canvas: Canvas) -> Iterator[st
 
 def _source_line(source: Source, line: int, marks: Sequence[Mark], canvas: Canvas) -> Iterator[str]:
     """The line, cut to the terminal around its marks, and a row of underlines for each mark."""
-    row = _Row.of(source.line(line))
+    row = _Row.of(mask_tokens(source.line(line)))  # a report may end up in a log that others read
     start, end = row.window(marks, canvas.width)
     yield canvas.row(row.cut(start, end), str(line))
     for mark in marks:

@@ -11,7 +11,7 @@ import libcst as cst
 from libcst.metadata import MetadataWrapper, PositionProvider
 
 from hflint.findings import Span
-from hflint.semantics.gate import parsable_lines, pick, relevant_lines, split_lines
+from hflint.semantics.gate import TooDeepError, parsable_lines, pick, relevant_lines, split_lines
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -44,7 +44,10 @@ class Module:
         Raises:
             SyntaxProblem: the source does not parse.
         """
-        wanted = self._lines if self._lines is not None else relevant_lines(self.source.text)
+        try:
+            wanted = self._lines if self._lines is not None else relevant_lines(self.source.text)
+        except TooDeepError:
+            raise SyntaxProblem(1, 1, "is nested too deeply") from None
         tree, self._lines = _parse(self.source.text, wanted)
         return tree
 
