@@ -111,6 +111,16 @@ def explain(place: str, target: tuple[str, ...], config: tuple[str, ...], isolat
 
 
 @main.command()
+def schema() -> None:
+    """Print the JSON schema of the settings."""
+    import json
+
+    from hflint.settings import json_schema
+
+    click.echo(json.dumps(json_schema(), indent=2))
+
+
+@main.command()
 @click.argument("paths", nargs=-1, type=PATH)
 @click.option("--check", is_flag=True, help="Exit with 1 if the lock is stale; asks nobody.")
 @click.option(

@@ -8,9 +8,13 @@ import signal
 from dataclasses import replace
 
 import pytest
+from hypothesis import settings
 
 from hflint.findings import Confidence, Edit, Finding, Fix, Related, Safety, Severity, Span
 from hflint.rules import Rule, all_rules
+
+settings.register_profile("hflint", deadline=None)  # how long a case takes says nothing of what it does
+settings.load_profile("hflint")
 
 WORDS = re.compile(r"\b(BAD|UGLY|ODD|MAYBE|CRASH|DEEP|KILL)\b")
 

@@ -57,7 +57,7 @@ if TYPE_CHECKING:
     from collections.abc import Hashable, Iterable, Iterator
 
 DEPTH = 8  # nested calls of the program's functions that are followed
-FUEL = 3000  # statements followed inside called functions, a module
+FUEL = 2000  # statements followed inside called functions, a module
 
 
 @dataclass(slots=True)

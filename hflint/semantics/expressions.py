@@ -207,8 +207,8 @@ class Expressions(State):
 
     def _number(self, node: cst.Integer | cst.Float) -> Value:
         try:
-            return Known(node.evaluated_value, self.place(node))
-        except (ValueError, SyntaxError):
+            return Known(int(node.value, 0) if isinstance(node, cst.Integer) else float(node.value), self.place(node))
+        except ValueError:
             return UNKNOWN
 
     def _sequence(self, node: cst.List | cst.Tuple | cst.Set) -> Value:

@@ -64,6 +64,7 @@ _ELSEWHERE = (
     | sys.stdlib_module_names
     | frozenset({"torch", "numpy", "pandas", "tqdm", "sklearn", "scipy", "gradio", "streamlit", "fastapi"})
 )
+_LONGEST = 150  # lines of a definition of another module that is followed
 _SMALL = 15  # lines of a helper that is followed in any case
 
 
@@ -136,7 +137,7 @@ def statements(text: str) -> tuple[list[Statement], list[str]]:
             speaks = (
                 any(library_names.get(name) for name in read.called | read.bases) or "add_argument" in read.attributes
             )
-            followed = speaks or _is_followed(one, read, set())
+            followed = (speaks or _is_followed(one, read, set())) and (one.end_lineno or 0) - one.lineno < _LONGEST
             found.append(Statement(tuple(_lines_of([one], lines)), frozenset(names), followed))
     return found, stars
 

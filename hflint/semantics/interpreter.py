@@ -49,7 +49,7 @@ _CAUGHT = frozenset(
 _RECORDS = ("dataclasses.dataclass", "pydantic.dataclasses.dataclass", "attr.s", "attrs.define", "attr.dataclass")
 _RECORD_BASES = ("pydantic.BaseModel", "typing.NamedTuple", "pydantic_settings.BaseSettings")
 UNCALLED = 300  # statements that a function which nothing calls brings along
-FOREIGN = 200  # statements of other modules that one program is followed into
+FOREIGN = 80  # statements of other modules that one program is followed into
 _OPTION = ("click.option", "click.argument")
 
 
