@@ -8,7 +8,17 @@ import libcst as cst
 
 from hflint.semantics.catalog import call_kind
 from hflint.semantics.objects import LibraryCall, Part, TrainingArguments
-from hflint.semantics.scopes import Class, Feature, Function, Instance, LibraryVersion, Namespace, Options, Partial
+from hflint.semantics.scopes import (
+    Class,
+    Feature,
+    Function,
+    Instance,
+    LibraryVersion,
+    Namespace,
+    Options,
+    Parent,
+    Partial,
+)
 from hflint.semantics.values import (
     ABSENT,
     MISSING,
@@ -177,6 +187,26 @@ def _exec(run: Calls, given: Arguments, node: cst.Call) -> Value:
     return UNKNOWN
 
 
+def _super(run: Calls, given: Arguments, _node: cst.Call) -> Value:
+    function = run.active[-1] if run.active else None
+    if function is None or function.owner is None or given.positional:
+        return UNKNOWN
+    parameters = [*function.node.params.posonly_params, *function.node.params.params]
+    return Parent(run.scope.names.get(parameters[0].name.value, UNKNOWN), function.owner) if parameters else UNKNOWN
+
+
+def _enumerate(run: Calls, given: Arguments, _node: cst.Call) -> Value:
+    return Items((Items((UNKNOWN, run.element_of(_first(given))), "tuple"),), "iterator")
+
+
+def _zip(run: Calls, given: Arguments, _node: cst.Call) -> Value:
+    return (
+        Items((Items(tuple(run.element_of(value) for value in given.positional), "tuple"),), "iterator")
+        if not given.open
+        else UNKNOWN
+    )
+
+
 def _vars(run: Calls, given: Arguments, _node: cst.Call) -> Value:
     value = _first(given)
     if isinstance(value, Namespace):
@@ -214,6 +244,9 @@ _SYMBOLS: dict[str, Callable[[Any, Any, cst.Call], Value]] = {
     "float": _convert(float),
     "bool": _convert(bool),
     "vars": _vars,
+    "super": _super,
+    "enumerate": _enumerate,
+    "zip": _zip,
     "exec": _exec,
     "globals": _exec,
     "locals": _exec,

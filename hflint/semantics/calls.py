@@ -167,7 +167,9 @@ class Calls(Expressions):
                 given.open,
             )
             return self.call_value(callee.function, merged, node)
-        if isinstance(callee, Instance) and isinstance(method := callee.cls.find("__call__"), Function):
+        if isinstance(callee, Instance) and isinstance(
+            method := callee.cls.find("__call__") or callee.cls.find("forward"), Function
+        ):
             return self.call_function(
                 method, [callee, *given.positional], given.keywords, self.place(node), open=given.open
             )

@@ -20,6 +20,7 @@ from hflint.semantics.scopes import (
     LibraryVersion,
     Namespace,
     Package,
+    Parent,
     Scope,
     VersionTest,
 )
@@ -27,6 +28,7 @@ from hflint.semantics.state import State
 from hflint.semantics.values import (
     MISSING,
     UNKNOWN,
+    WIDEST,
     Items,
     Known,
     OneOf,
@@ -117,7 +119,12 @@ class Expressions(State):
             return self._instance_attribute(value, name)
         if isinstance(value, Class):
             found = value.find(name)
+            if isinstance(found, Function) and _decorated_as(found, "classmethod"):
+                return Bound(found, value)
             return Unknown(f"{value.name} has no {name} here") if found is None else found
+        if isinstance(value, Parent):
+            found = value.find(name)
+            return Bound(found, value.instance) if isinstance(found, Function) else found or UNKNOWN
         if isinstance(value, Namespace):
             return value.get(name)
         if isinstance(value, Package):
@@ -168,7 +175,9 @@ class Expressions(State):
                 return self.call_function(found, [value], {}, None)
             if any(isinstance(d, Unknown) for d in found.decorators):
                 return Unknown("decorated")
-            return Bound(found, value)
+            if _decorated_as(found, "staticmethod"):
+                return found
+            return Bound(found, value.cls if _decorated_as(found, "classmethod") else value)
         if found is not None:
             foreign = any(not isinstance(base, Symbol) or _is_strange(base) for base in value.cls.foreign_bases())
             return default_or(found, "set elsewhere") if value.is_open or foreign else found
@@ -185,25 +194,26 @@ class Expressions(State):
         return Known(text, self.place(node))
 
     def _formatted(self, node: cst.FormattedString) -> Value:
-        text = ""
+        texts: list[str | None] = [""]  # one for each combination of the parts; None for one that is not known
         for part in node.parts:
-            if isinstance(part, cst.FormattedStringText):
-                text += part.value
-                continue
-            value = self.evaluate(part.expression) if isinstance(part, cst.FormattedStringExpression) else UNKNOWN
-            constant = value.constant
-            plain = (
-                isinstance(part, cst.FormattedStringExpression) and part.format_spec is None and part.conversion is None
-            )
-            text = text + str(constant) if plain and isinstance(constant, str | int) and text is not None else None  # type: ignore[assignment]
-            if text is None:
-                for rest in node.parts[node.parts.index(part) + 1 :]:
-                    if isinstance(rest, cst.FormattedStringExpression):
-                        self.evaluate(rest.expression)
-                return Unknown("formatted string")
-        if "hf_" in text and TOKEN.search(text):
-            self.record(TextLiteral(self.place(node), self.where(), text))
-        return Known(text, self.place(node))
+            pieces = self._pieces(part)
+            texts = [None if text is None or piece is None else text + piece for text in texts for piece in pieces]
+            texts = list(dict.fromkeys(texts)) if len(texts) <= WIDEST else [None]
+        for text in (*texts, *(part.value for part in node.parts if isinstance(part, cst.FormattedStringText))):
+            if text is not None and "hf_" in text and TOKEN.search(text):
+                self.record(TextLiteral(self.place(node), self.where(), text))
+        return join(*(Unknown("formatted string") if text is None else Known(text, self.place(node)) for text in texts))
+
+    def _pieces(self, part: cst.BaseFormattedStringContent) -> list[str | None]:
+        """The texts that a part of a formatted string may be."""
+        if isinstance(part, cst.FormattedStringText):
+            return [part.value]
+        if not isinstance(part, cst.FormattedStringExpression):
+            return [None]
+        value = self.evaluate(part.expression)
+        if part.format_spec is not None or part.conversion is not None:
+            return [None]
+        return [str(one.constant) if isinstance(one.constant, str | int) else None for one in value.alternatives]
 
     def _number(self, node: cst.Integer | cst.Float) -> Value:
         try:
@@ -283,6 +293,13 @@ class Expressions(State):
 
     def _binary(self, node: cst.BinaryOperation) -> Value:
         left, right = self.evaluate(node.left), self.evaluate(node.right)
+        if isinstance(left, OneOf) or isinstance(right, OneOf):
+            if len(left.alternatives) * len(right.alternatives) > WIDEST:
+                return UNKNOWN
+            return join(*(self._combine(node, one, other) for one in left.alternatives for other in right.alternatives))
+        return self._combine(node, left, right)
+
+    def _combine(self, node: cst.BinaryOperation, left: Value, right: Value) -> Value:
         if isinstance(node.operator, cst.Add) and isinstance(left, Items) and isinstance(right, Items):
             return self.own(
                 Items(left.items + right.items, left.kind, left.complete and right.complete, self.place(node))
@@ -488,6 +505,10 @@ class Expressions(State):
         cst.Await: _await,
         cst.Yield: _yield,
     }
+
+
+def _decorated_as(function: Function, name: str) -> bool:
+    return any(isinstance(decorator, Symbol) and decorator.name == name for decorator in function.decorators)
 
 
 def _is_strange(base: Symbol) -> bool:

@@ -95,6 +95,21 @@ class Bound(Value):
 
 
 @dataclass(eq=False, slots=True)
+class Parent(Value):
+    """What `super()` gives: an instance or class, seen as one of the bases of `cls`."""
+
+    instance: Value
+    cls: Class
+
+    def find(self, name: str) -> Value | None:
+        """The nearest base's attribute."""
+        for base in self.cls.bases:
+            if isinstance(base, Class) and (found := base.find(name)) is not None:
+                return found
+        return None
+
+
+@dataclass(eq=False, slots=True)
 class Partial(Value):
     """A `functools.partial`."""
 
