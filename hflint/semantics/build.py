@@ -28,7 +28,11 @@ def build_program(source: Source, modules: Modules | None = None) -> Program:
     _ = module.tree  # a syntax error is raised here, before anything is followed
     interpreter = Interpreter(module, modules)
     interpreter.run()
-    own = [one for one in interpreter.fresh.values() if one.place.module is module]
+    own = [
+        one
+        for one in interpreter.fresh.values()
+        if one.place.module is module and not getattr(one, "is_possible", False)
+    ]
     if modules is not None:
         _note_changers(own, modules)
     return Program(module, own)

@@ -136,8 +136,9 @@ class Calls(Expressions):
     def call_value(self, callee: Value, given: Arguments, node: cst.Call) -> Value:
         """Call a value."""
         if isinstance(callee, OneOf):
-            with self.guarded(conditional=True):
-                return join(*(self.call_value(one, given, node) for one in bare(callee).alternatives))
+            choices = bare(callee).alternatives
+            with self.guarded(conditional=True), self.entering(is_possible=self.is_possible or len(choices) > 1):
+                return join(*(self.call_value(one, given, node) for one in choices))
         if isinstance(callee, LibraryVersion | Feature):
             return Feature("version")
         if isinstance(callee, _Method):
@@ -360,6 +361,7 @@ class Calls(Expressions):
             "yields": [],
             "active": [*self.active, function],
             "later_guards": (),
+            "is_possible": False,
         }
         if function.owner is not None:
             registers["instance"] = first if isinstance(first, Instance) else None

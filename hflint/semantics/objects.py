@@ -136,6 +136,7 @@ class LibraryCall(Object):
     extra: list[Value] = field(default_factory=list)  # positional ones beyond the known parameters
     open: bool = False
     custom_class: Class | None = None  # the program's own subclass through which it was made
+    is_possible: bool = False  # the call may be of something else instead: no subject of a rule
     changes: list[Change] = field(default_factory=list)
 
     def argument(self, *names: str) -> Value:

@@ -50,6 +50,7 @@ _REGISTERS = (
     "active",
     "instance",
     "later_guards",
+    "is_possible",
 )
 
 
@@ -76,6 +77,7 @@ class State(ABC):
         self.pending: list[Function] = []  # functions found, in order
         self.called: set[cst.CSTNode] = set()  # the nodes of those that were followed
         self.classes: dict[cst.CSTNode, Class] = {}
+        self.is_possible = False  # what is called is one of several things
         self.patched: set[str] = set()  # names of other modules that the program assigns
         self.recursive: set[cst.CSTNode] = set()
         self.instances: dict[cst.CSTNode, Instance] = {}  # by the call that makes them
@@ -141,6 +143,7 @@ class State(ABC):
 
     def keep(self, made: Made) -> Made:
         """Keep the object of a call. A call that is followed again, in another context or pass, is the same object with its arguments joined."""
+        made.is_possible = self.is_possible
         key = (made.place.node, type(made), made.callee)
         known = self.registry.get(key)
         if known is None or not isinstance(known, type(made)):
@@ -271,6 +274,7 @@ def _merge(known: LibraryCall, again: LibraryCall) -> None:
         known.arguments[name] = _join_once(list(pair))
     known.extra = [_join_once([one, other]) for one, other in zip(known.extra, again.extra, strict=False)]
     known.open = known.open or again.open
+    known.is_possible = known.is_possible and again.is_possible
     for name in ("receiver", "spread"):
         if name in known.__dataclass_fields__:
             mine, other = getattr(known, name), getattr(again, name)
