@@ -16,8 +16,8 @@ from functools import cache
 from pathlib import Path
 
 SITE = "https://hflint.readthedocs.io/en/latest/rules"
-EXAMPLE, FIXED, SILENT = "Example", "Use instead", "Stays silent"
-SECTIONS = ("What it finds", "Why it matters", EXAMPLE, FIXED, SILENT, "Evidence", "Limits")
+EXAMPLE, FIXED, SILENT, EVIDENCE = "Example", "Use instead", "Stays silent", "Evidence"
+SECTIONS = ("What it finds", "Why it matters", EXAMPLE, FIXED, SILENT, EVIDENCE, "Limits")
 
 _FENCE = re.compile(r"^(`{3,})(.*)$")
 _MARKER = re.compile(r"[ \t]*# (error|warning|note): \[([a-z0-9, -]+)\][ \t]*$")
@@ -136,7 +136,18 @@ def _read(path: Path) -> Page:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise PageError(f"{path.name}: {error}") from error
-    return parse_page(text, path)
+    return parse_page(_with_evidence(text, path), path)
+
+
+def _with_evidence(text: str, path: Path) -> str:
+    """The page with what was recorded for its rule, as a section before *Limits*, or at the end."""
+    from hflint.evidence import evidence_section  # for those who read pages only
+
+    section = evidence_section(path.stem.partition("-")[2])
+    if not section or f"\n## {EVIDENCE}\n" in text:
+        return text
+    head, limits, rest = text.partition("\n## Limits\n")
+    return f"{head.rstrip()}\n\n## {EVIDENCE}\n\n{section}\n{limits}{rest}"
 
 
 def parse_page(text: str, path: Path) -> Page:

@@ -36,6 +36,7 @@ class Architecture:
     Attributes:
         model_type: transformers' name of it, for example "llama".
         since: first release of transformers with code for it; "4.40" stands for all before as well.
+        heads: those of the Auto classes named in scripts/facts/make_architectures.py that load it, in any release read.
         linear: last parts of the names of linear layers without the output head; empty where they were not read.
         modules: the same for all other modules.
         top: names of the modules that have no dot before them.
@@ -44,6 +45,7 @@ class Architecture:
 
     model_type: str
     since: str | None
+    heads: frozenset[str]
     linear: frozenset[str]
     modules: frozenset[str]
     top: frozenset[str]
@@ -55,7 +57,7 @@ def architecture(model_type: str | None) -> Architecture | None:
     found = _types().get(model_type or "")
     if found is None or model_type is None:
         return None
-    names = {key: frozenset(found.get(key, ())) for key in ("linear", "modules", "top")}
+    names = {key: frozenset(found.get(key, ())) for key in ("heads", "linear", "modules", "top")}
     reached = {release: Reached(**shares) for release, shares in found["reached"].items() if shares}
     return Architecture(model_type, found["since"], reached=reached, **names)
 

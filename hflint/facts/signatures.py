@@ -85,7 +85,11 @@ class Signature:
 
     def knows(self, keyword: str) -> bool:
         """Whether some release that was read takes it."""
-        return keyword in self._always or keyword in self.entry.get("some", {}) or any(one.knows(keyword) for one in self._parents())
+        return (
+            keyword in self._always
+            or keyword in self.entry.get("some", {})
+            or any(one.knows(keyword) for one in self._parents())
+        )
 
     def refusal(self, keyword: str, versions: Mapping[str, Range]) -> Refusal | None:
         """What the allowed releases make of a keyword that they do not take; None where all take it, or that is not known.
@@ -100,11 +104,15 @@ class Signature:
         if not refusing:
             return None
         parents = [parent.refusal(keyword, versions) for parent in self._parents()]
-        if len(parents) < len(self.entry.get("parents", ())) or any(one is None or not one.everywhere for one in parents):
+        if len(parents) < len(self.entry.get("parents", ())) or any(
+            one is None or not one.everywhere for one in parents
+        ):
             return None
         taking = [release for release, state in states if state not in (*_REFUSED, "absent", "unread")]
         first = next((one for one in self.read if one > refusing[0] and self._state(keyword, one) == "taken"), None)
-        last = next((one for one in reversed(self.read) if one < refusing[-1] and self._state(keyword, one) == "taken"), None)
+        last = next(
+            (one for one in reversed(self.read) if one < refusing[-1] and self._state(keyword, one) == "taken"), None
+        )
         return Refusal(
             allowed.library,
             refusing,
@@ -115,7 +123,7 @@ class Signature:
         )
 
     def _state(self, keyword: str, release: Version) -> str:
-        """"taken", "absent" (the callable is), "unread", "open", or what becomes of the keyword."""
+        """Whether it is "taken", "absent" (the callable is), "unread", "open", or what becomes of the keyword."""
         at = bisect_left(self.read, release)
         near = {at} if at < len(self.read) and self.read[at] == release else {at - 1, at}
         if not near <= set(range(len(self.read))):
@@ -130,7 +138,11 @@ class Signature:
         if where is not None and _holds(where, index):
             return "taken"
         rest = self.entry["rest"]
-        return rest if isinstance(rest, str) else next((how for how, spans in rest.items() if _holds(spans, index)), "open")
+        return (
+            rest
+            if isinstance(rest, str)
+            else next((how for how, spans in rest.items() if _holds(spans, index)), "open")
+        )
 
     def _has(self, index: int) -> bool:
         return _holds(self.entry.get("in", ""), index)
@@ -153,8 +165,9 @@ class Signature:
 
 @cache
 def signature(qualified: str) -> Signature | None:
-    """The callable of a dotted name as it is imported, for example "transformers.TrainingArguments", "transformers.Trainer.train",
-    "peft.tuners.lora.LoraConfig", "huggingface_hub.HfApi.create_repo"; None where the tables have none of that name and place.
+    """The callable of a dotted name as it is imported, for example "transformers.TrainingArguments" or "huggingface_hub.HfApi.create_repo".
+
+    None where the tables have none of that name and place.
     """
     package, *path = qualified.split(".")
     library = _LIBRARIES.get(package)
@@ -186,16 +199,19 @@ def _is_from(module: str, entry: Mapping[str, Any]) -> bool:
 
 
 def _entry(library: str, kind: str, name: str) -> Signature | None:
-    table, read = _table(library, kind)
-    entry = table.get(name)
-    return Signature(library, name, read, entry) if entry else None
+    lines, read = _table(library, kind)
+    start = lines.find(f'\n"{name}":')
+    if start < 0:
+        return None
+    return Signature(library, name, read, _parsed(lines[start + 1 : lines.index("\n", start + 1)]))
 
 
 @cache
 def model_settings() -> frozenset[str]:
     """Every name that the configuration, tokenizer or processor of some model of transformers takes in some release."""
-    table, _ = _table("transformers", "model-signatures")
-    return frozenset(name for one in table.values() for name in (*one["takes"].split(), *one.get("some", ())))
+    lines, _ = _table("transformers", "model-signatures")
+    entries = (_parsed(line) for line in lines.splitlines() if line.startswith('"'))
+    return frozenset(name for one in entries for name in (*one["takes"].split(), *one.get("some", ())))
 
 
 @cache
@@ -216,9 +232,16 @@ def _holds(spans: str, index: int) -> bool:
 
 
 @cache
-def _table(library: str, kind: str) -> tuple[dict[str, Any], tuple[Version, ...]]:
+def _table(library: str, kind: str) -> tuple[str, tuple[Version, ...]]:
+    """The text of a table, a callable a line, and the releases that were read; only the lines asked for are parsed."""
     path = _TABLES / f"{library}.{kind}.json"
     if not path.is_file():
-        return {}, ()
-    table = json.loads(path.read_text("utf-8"))
-    return table["callables"], tuple(map(Version, table["read"]))
+        return "", ()
+    head, _, lines = path.read_text("utf-8").partition('"callables":{')
+    return lines, tuple(map(Version, json.loads(f"{head.rstrip(',')}}}")["read"]))
+
+
+def _parsed(line: str) -> Mapping[str, Any]:
+    """The entry of a line `"name":{...},`."""
+    entry: dict[str, Any] = json.loads(line[line.index(":") + 1 :].removesuffix(","))
+    return entry

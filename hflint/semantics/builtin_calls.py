@@ -207,6 +207,10 @@ def _zip(run: Calls, given: Arguments, _node: cst.Call) -> Value:
     )
 
 
+def _globals(run: Calls, _given: Arguments, node: cst.Call) -> Value:
+    return Symbol("globals()", run.place(node))
+
+
 def _vars(run: Calls, given: Arguments, _node: cst.Call) -> Value:
     value = _first(given)
     if isinstance(value, Namespace):
@@ -248,8 +252,11 @@ _SYMBOLS: dict[str, Callable[[Any, Any, cst.Call], Value]] = {
     "enumerate": _enumerate,
     "zip": _zip,
     "exec": _exec,
-    "globals": _exec,
-    "locals": _exec,
+    "globals": _globals,
+    "globals().update": _exec,
+    "os.path.expanduser": _same,
+    "os.path.abspath": _same,
+    "os.fspath": _same,
     "runpy.run_path": _exec,
     "iter": _same,
     "hasattr": _feature,
@@ -420,7 +427,11 @@ def _converted(default: Value, kind: Value | None) -> Value:
     """A default as argparse hands it over: a string goes through `type`."""
     if kind is None or not isinstance(default.constant, str):
         return default
-    convert = {"int": int, "float": float, "str": str}.get(kind.name) if isinstance(kind, Symbol) else None
+    convert = (
+        {"int": int, "float": float, "str": str, "pathlib.Path": str}.get(kind.name)
+        if isinstance(kind, Symbol)
+        else None
+    )
     try:
         return Known(convert(default.constant)) if convert else UNKNOWN
     except ValueError:

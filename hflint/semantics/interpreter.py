@@ -485,6 +485,11 @@ class Interpreter(Calls):
                 name = key if isinstance(key, str) else "[]"
                 whole, path = (one, name) if isinstance(one, LibraryCall) else (one.of, f"{one.path}.{name}")
                 self.change(whole, "set", path, value or UNKNOWN, target)
+            elif isinstance(one, Symbol) and one.name == "globals()":
+                self.top.names = {
+                    name: held if isinstance(held, Symbol | Function | Class) else Unknown("globals()")
+                    for name, held in self.top.names.items()
+                }
             elif value is not None:
                 self.escape([value], "a container", target)
 

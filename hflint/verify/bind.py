@@ -3,29 +3,48 @@
 from __future__ import annotations
 
 import inspect
+import re
+from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hflint.verify.libraries import MissingError, attribute, library, one_line
+from hflint.verify.libraries import MissingError, attribute, library, one_line, versions
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
     from hflint.verify.setup import Binding, Setup
 
+LOADED = ("tokenizer", "model")  # targets that are objects of the run, looked at once they are loaded
 
-def check(setup: Setup) -> Iterator[dict[str, Any]]:
-    """One record a name and a call: `{"what", "ok", "text"}`; `ok` is None where the signature takes any keyword.
+
+def check(setup: Setup, device: str = "auto") -> Iterator[dict[str, Any]]:
+    """One record a name and a call of a library: `{"what", "ok", "text", "names", "unread"}`.
+
+    `ok` is None where the signature takes any keyword; `unread` then says so where nothing in the library reads it.
 
     Raises:
         MissingError: the library that has the name is not installed.
     """
     for name in setup.imports:
-        yield _record(
-            f"from {name.rpartition('.')[0]} import {name.rpartition('.')[2]}", lambda n=name: find(n) and None
-        )
+        module, _, last = name.rpartition(".")
+        what = f"from {module} import {last}" if module else f"import {name}"
+        yield _record(what, partial(_import, name))
     for binding in setup.bindings:
-        what = f"{binding.target}.{binding.method}" if binding.method else binding.target
-        yield _record(what, lambda b=binding: _bind(b))
+        if binding.target not in LOADED:
+            yield _checked(binding, partial(find, binding.target), device)
+
+
+def check_loaded(setup: Setup, loaded: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """Records as `check` yields, for the calls of objects that the run has loaded."""
+    for binding in setup.bindings:
+        if loaded.get(binding.target) is not None:
+            yield _checked(binding, partial(loaded.__getitem__, binding.target), "auto")
+
+
+def _import(name: str) -> str:
+    find(name)
+    return ""
 
 
 def find(name: str) -> Any:
@@ -46,39 +65,114 @@ def find(name: str) -> Any:
     return library(name)
 
 
-def _record(what: str, test: Any) -> dict[str, Any]:
+def _checked(binding: Binding, target: Callable[[], Any], device: str) -> dict[str, Any]:
+    what = f"{binding.target}.{binding.method}" if binding.method else binding.target
+    record = _record(what, lambda: _bind(binding, target(), device))
+    record["names"] = list(binding.kwargs)
+    if record["ok"] is None:
+        record["unread"] = unread(target(), [name for name in binding.kwargs if name in record["text"]])
+    return record
+
+
+def _record(what: str, test: Callable[[], str]) -> dict[str, Any]:
     try:
         open_ended = test()
     except MissingError:
         raise
     except Exception as error:  # noqa: BLE001 - what it raises is the evidence
         return {"what": what, "ok": False, "text": f"{type(error).__name__}: {one_line(error)}"}
-    return {"what": what, "ok": None if open_ended else True, "text": open_ended or ""}
+    return {"what": what, "ok": None if open_ended else True, "text": open_ended}
 
 
-def _bind(binding: Binding) -> str | None:
-    """None where the call is taken; a reason where the signature cannot tell."""
-    target = find(binding.target)
+def _bind(binding: Binding, target: Any, device: str) -> str:
+    """Empty where the call is taken; a reason where the signature cannot tell."""
     if binding.target == "transformers.pipeline" and "task" in binding.kwargs:
         library("transformers.pipelines").check_task(binding.kwargs["task"])
-        return None
     function = target
-    if binding.method:
+    if binding.method and binding.method != "__call__":
+        if _is_set_in_source(target, binding.method):
+            return ""
         function = getattr(target, binding.method)  # AttributeError is the evidence
+    if not callable(function) or not (binding.positional or binding.kwargs or binding.made):
+        return ""  # only the name was in question
     signature = inspect.signature(function)
-    if not (binding.positional or binding.kwargs):
-        return None  # only the name was in question
-    kinds = {p.kind for p in signature.parameters.values()}
-    positional = [None] * binding.positional
-    if binding.method and inspect.isfunction(function) and inspect.isclass(target):
-        positional.insert(0, None)  # self
-    named = set(signature.parameters)
+    unnamed = set(binding.kwargs) - set(signature.parameters)
+    if wrapped := sorted(unnamed & _taken_by_wrappers(function)):
+        return "a decorator takes " + ", ".join(wrapped)
+    _take(signature, [None] * (binding.positional + _has_self(binding, target, function)), binding.kwargs)
+    if unnamed:
+        return "its signature takes any keyword, so " + ", ".join(sorted(unnamed))
+    if binding.made is not None and set(binding.made) <= set(signature.parameters):
+        _make(function, binding.made, device)
+    return ""
+
+
+def _taken_by_wrappers(function: Any) -> set[str]:
+    """The strings that decorators around a function hold: among them the old names that one renames, as deprecate_kwarg does."""
+    found: set[str] = set()
+    wrapper = function.__init__ if inspect.isclass(function) else function
+    while hasattr(wrapper, "__wrapped__"):
+        cells = [cell.cell_contents for cell in getattr(wrapper, "__closure__", None) or () if _is_filled(cell)]
+        found |= {content for content in cells if isinstance(content, str)}
+        wrapper = wrapper.__wrapped__
+    return found
+
+
+def _is_filled(cell: Any) -> bool:
     try:
-        signature.bind(*positional, **binding.kwargs)
+        return cell.cell_contents is not cell
+    except ValueError:  # an empty cell
+        return False
+
+
+def _has_self(binding: Binding, target: Any, function: Any) -> int:
+    return int(bool(binding.method) and inspect.isfunction(function) and inspect.isclass(target))
+
+
+def _take(signature: inspect.Signature, positional: list[None], kwargs: Mapping[str, Any]) -> None:
+    """Raise the TypeError that a call would, but for arguments that it does not give."""
+    try:
+        signature.bind(*positional, **kwargs)
     except TypeError as error:
-        if "missing a required argument" not in str(error):
+        if "missing a required" not in str(error):
             raise
-        signature.bind_partial(*positional, **binding.kwargs)
-    if inspect.Parameter.VAR_KEYWORD in kinds and not set(binding.kwargs) <= named:
-        return "its signature takes any keyword"
-    return None
+        signature.bind_partial(*positional, **kwargs)
+
+
+def _make(function: Any, kwargs: Mapping[str, Any], device: str) -> None:
+    """Make a configuration as written; on a CPU, training arguments are told so, as bfloat16 is refused otherwise."""
+    from hflint.verify.load import resolve
+
+    made = resolve(dict(kwargs), {})
+    gpu = device != "cpu" and library("torch").cuda.is_available()
+    if not gpu and "use_cpu" in inspect.signature(function).parameters:
+        made["use_cpu"] = True
+    function(**made)
+
+
+def _is_set_in_source(target: Any, name: str) -> bool:
+    """Whether a class sets the attribute on its instances, which the class itself does not have."""
+    if not inspect.isclass(target) or hasattr(target, name):
+        return False
+    pattern = re.compile(rf"\bself\.{re.escape(name)}\b\s*(:[^=\n]+)?=")
+    for one in target.__mro__:
+        try:
+            source = inspect.getsource(one)
+        except (OSError, TypeError):
+            continue
+        if pattern.search(source):
+            return True
+    return False
+
+
+def unread(target: Any, names: list[str]) -> str:
+    """Such as "nothing in transformers 5.23.0 reads `use_auth_token`"; empty where something does, or it is not known."""
+    root = (getattr(target, "__module__", None) or type(target).__module__).partition(".")[0]
+    if not names or root in ("builtins", "__main__"):
+        return ""
+    folder = Path(str(library(root).__file__)).parent
+    wanted = re.compile(rb"\b(" + b"|".join(re.escape(name.encode()) for name in names) + rb")\b")
+    if any(wanted.search(path.read_bytes()) for path in folder.rglob("*.py")):
+        return ""
+    listed = ", ".join(f"`{name}`" for name in names)
+    return f"nothing in {root} {versions().get(root, '')} reads {listed}"

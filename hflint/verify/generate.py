@@ -6,7 +6,7 @@ import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from hflint.verify import load
+from hflint.verify import load, measure
 from hflint.verify.libraries import attribute, library
 from hflint.verify.setup import Adapter, ChatTemplate, Generation, TokenizerCall
 from hflint.verify.twin import LEARNED, SENTENCES
@@ -150,14 +150,27 @@ def run_pipeline(run: Run) -> None:
     source = run.sources.model if run.model is None else run.model
     task = [setup.task] if setup.task else []
     made = attribute("transformers", "pipeline")(*task, model=source, tokenizer=run.tokenizer, **kwargs)
+    if run.model is None:
+        measure.weights(made.model, run.outcome)
     call = load.resolve(setup.call_kwargs, {"tokenizer": run.tokenizer, "model": run.model})
     if isinstance(call.get("max_new_tokens"), int):
         call["max_new_tokens"] = min(call["max_new_tokens"], NEW_TOKENS)
     texts: Any = list(SENTENCES) if setup.batch else SENTENCES[0]
     made(texts, **call)
+    if run.plan.compare_alone and setup.batch and "generation" in str(made.task):
+        greedy = {key: value for key, value in call.items() if key not in _SAMPLING} | {"do_sample": False}
+        greedy["max_new_tokens"] = NEW_TOKENS
+        run.outcome.outputs = tuple(_written(row) for row in made(list(PROMPTS), **greedy))
+        run.outcome.alone = tuple(_written(made(prompt, **greedy)) for prompt in PROMPTS)
     start = time.perf_counter()
     made(texts, **call)
     run.outcome.pipeline_seconds = round(time.perf_counter() - start, 4)
+
+
+def _written(row: Any) -> str:
+    """The text that a pipeline gives for one prompt."""
+    first = row[0] if isinstance(row, list) else row
+    return str(first["generated_text"])
 
 
 def chat(run: Run) -> None:

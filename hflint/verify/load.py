@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from hflint.verify import locate
 from hflint.verify.libraries import attribute, library
 from hflint.verify.setup import Model, Setup, Tokenizer
 
@@ -66,7 +67,8 @@ def load_model(
     """The model as the program loads it: arguments as written, quantized, resized, then its method calls."""
     model = setup.model or Model()
     kwargs = model_kwargs(setup, sources, device, notes)
-    loader = attribute("peft" if model.loader.startswith("AutoPeft") else "transformers", model.loader)
+    name = model.loader or locate.pipeline_loader(setup)
+    loader = attribute("peft" if name.startswith("AutoPeft") else "transformers", name)
     if model.constructor == "from_pretrained":
         found = loader.from_pretrained(sources.model, **kwargs)
     else:
@@ -75,6 +77,9 @@ def load_model(
     keep_gradients(found)
     if setup.tokenizer and setup.tokenizer.resize:
         found.resize_token_embeddings(len(tokenizer))
+    objects = {"tokenizer": tokenizer, "model": found}
+    for path, value in model.attributes.items() if calls else ():
+        _set(found, path, resolve(value, objects))
     for call in model.calls if calls else ():
         arguments = [resolve(a, {"tokenizer": tokenizer, "model": found}) for a in call.args]
         if device == "cpu" and _moves_to_gpu(call.method, [*arguments, *call.kwargs.values()]):
@@ -83,6 +88,15 @@ def load_model(
         result = getattr(found, call.method)(*arguments, **resolve(call.kwargs, {}))
         found = result if call.method in ("to", "half", "float", "bfloat16", "cuda", "cpu") else found
     return found
+
+
+def _set(owner: Any, path: str, value: Any) -> None:
+    """Set an attribute by its path; one of a part that this model has not is left out."""
+    *parts, last = path.split(".")
+    for part in parts:
+        owner = getattr(owner, part, None)
+    if owner is not None:
+        setattr(owner, last, value)
 
 
 def model_kwargs(setup: Setup, sources: Sources, device: str, notes: list[str]) -> dict[str, Any]:

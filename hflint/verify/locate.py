@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,8 +13,6 @@ from hflint.verify.libraries import UnavailableError, attribute, library, one_li
 from hflint.verify.setup import Model, Setup, Tokenizer
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from hflint.verify.outcome import Plan
 
 REAL_ON_CPU = 2 * 2**30  # bytes of weights; a larger model is run as its twin where there is no accelerator
@@ -72,7 +71,9 @@ def locate(setup: Setup, plan: Plan, device: str, shared: Path) -> Sources:
     Raises:
         UnavailableError: the real model was demanded and is not there, or nothing can be made of what is known.
     """
-    model = setup.model or Model(loader=_pipeline_loader(setup))
+    model = setup.model or Model(loader="")
+    if not model.loader:
+        model = replace(model, loader=pipeline_loader(setup))
     folder = cached_folder(model.id, model.kwargs.get("revision")) if model.id else None
     config, damage = _read_config(folder, model)
     barred = bool(config and "auto_map" in config and not plan.remote_code)
@@ -93,7 +94,8 @@ def locate(setup: Setup, plan: Plan, device: str, shared: Path) -> Sources:
     return _make_twin(setup, model, config, damage, shared, learned=plan.pretrained)
 
 
-def _pipeline_loader(setup: Setup) -> str:
+def pipeline_loader(setup: Setup) -> str:
+    """The class that a pipeline loads its model with, by its task."""
     task = (setup.pipeline.task if setup.pipeline else None) or "text-generation"
     tasks = {
         "text-classification": "AutoModelForSequenceClassification", "sentiment-analysis": "AutoModelForSequenceClassification",
@@ -138,7 +140,9 @@ def _make_twin(
     other = tokenizer.id is not None and model.id is not None and tokenizer.id != model.id
     vocab = model.facts.vocab_size or getattr(full, "vocab_size", None)
     sizes = _sizes(vocab, tokenizer.facts.vocab_size, other=other, real=bool(own))
-    recipe = _Recipe(model.loader, model_type, full, tokenizer, own, sizes, _stored_dtype(model, config), learned)
+    recipe = _Recipe(
+        model.loader, model_type, full, tokenizer, own, sizes, _stored_dtype(model, config), learned, _labels(model)
+    )
     folder = twin.saved_once(shared, recipe.identity(), recipe.write)
     beside = folder / "tokenizer" if (folder / "tokenizer").is_dir() else folder
     layers = json.loads((folder / "config.json").read_text(encoding="utf-8")).get("num_hidden_layers")
@@ -161,6 +165,7 @@ class _Recipe:
     sizes: tuple[int, int]  # of the model's vocabulary, and of a larger tokenizer's (0 where it is the model's own)
     dtype: str
     learned: bool
+    labels: int = 0  # that the program gives its head; 0 where it says nothing
 
     def identity(self) -> dict[str, Any]:
         """What tells one twin from another; its attributes set later are no part of it."""
@@ -172,6 +177,7 @@ class _Recipe:
             "sizes": self.sizes,
             "dtype": self.dtype,
             "learned": self.learned,
+            "labels": self.labels,
         }
 
     def write(self, folder: Path) -> None:
@@ -184,7 +190,11 @@ class _Recipe:
         else:
             made = twin.make_tokenizer(facts, pad=pad, size=min(VOCAB, size))
             vocab = len(made) + max(0, size - VOCAB)
-        config = twin.twin_config(self.full, vocab, vocab_size=vocab, **twin.special_ids(made))
+        labels = {"num_labels": self.labels} if self.labels else {}  # a head that a load makes anew fits
+        config = twin.twin_config(self.full, vocab, vocab_size=vocab, **labels, **twin.special_ids(made))
+        if not self.own and (getattr(config, "type_vocab_size", 0) or 0) < 2:
+            # 4.x makes token types for every tokenizer, and saves what it was made with.
+            made.model_input_names = made.init_kwargs["model_input_names"] = ["input_ids", "attention_mask"]
         if getattr(config, "is_encoder_decoder", False) and getattr(config, "decoder_start_token_id", None) is None:
             config.decoder_start_token_id = made.pad_token_id or 0
         model = twin.build(self.loader, config)
@@ -195,6 +205,12 @@ class _Recipe:
             made.save_pretrained(folder)
             if other_size > vocab:
                 twin.make_tokenizer(facts, pad=pad, size=other_size).save_pretrained(folder / "tokenizer")
+
+
+def _labels(model: Model) -> int:
+    """How many labels the load asks for; 0 where it does not say."""
+    number, names = model.kwargs.get("num_labels"), model.kwargs.get("id2label")
+    return number if isinstance(number, int) else len(names) if isinstance(names, Mapping) else 0
 
 
 def _sizes(model: int | None, tokenizer: int | None, *, other: bool, real: bool) -> tuple[int, int]:

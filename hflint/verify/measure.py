@@ -31,6 +31,9 @@ def weights(model: Any, outcome: Outcome) -> None:
         outcome.quantized_share = round(quantized / total, 6) if total else 0.0
     trainable = sum(p.numel() for p in model.parameters() if p.requires_grad)
     outcome.trainable_share = round(trainable / total, 6) if total else 0.0
+    outcome.model_device = next((p.device.type for p in model.parameters()), None)
+    computed = next((m.compute_dtype for m in model.modules() if getattr(m, "compute_dtype", None) is not None), None)
+    outcome.compute_dtype = None if computed is None else str(computed).removeprefix("torch.")
     norm = next((p for name, p in model.named_parameters() if "norm" in name or ".ln_" in name), None)
     outcome.norm_dtype = None if norm is None else str(norm.dtype)
 

@@ -20,6 +20,7 @@ class Plan:
     steps: int = 3
     pretrained: bool = False  # a twin learns five sentences first: some defects show in no random model
     compare_alone: bool = False  # generate each row of a batch alone too
+    until_bound: bool = False  # stop once the signatures have refused or taken every call
     remote_code: bool = False
     threads: int = 1  # on a CPU: a twin's matrices are too small to share
     timeout: float = 120.0  # seconds
@@ -77,6 +78,8 @@ class Outcome:
     text_loss: float | None = None  # loss of the model on plain sentences, as this tokenizer reads them
     outside: int | None = None  # token ids that the tokenizer makes and the model has no embedding for
     mixed_precision: str | None = None  # what the trainer really runs in
+    compute_dtype: str | None = None  # that 4-bit layers compute in, "bfloat16"
+    model_device: str | None = None  # where the first parameters are: "cpu", "cuda"
     norm_dtype: str | None = None  # of the first norm, after preparation
     pipeline_seconds: float | None = None
     chat: Mapping[str, Any] = field(default_factory=dict)

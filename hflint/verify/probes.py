@@ -35,7 +35,7 @@ class Probe:
         pretrained: whether the twin has to know something.
         compare_alone: whether each row of a batch is generated alone too.
         gpu: whether only a CUDA device can decide.
-        raises_pattern: which exceptions are the claim, where raising is; others are in the way of a verdict.
+        until_bound: whether a signature that refuses or takes the call decides, and nothing else has to be run.
     """
 
     name: str
@@ -45,24 +45,30 @@ class Probe:
     pretrained: bool = False
     compare_alone: bool = False
     gpu: bool = False
-    raises_pattern: str = ""
+    until_bound: bool = False
 
     def plan(self, base: Plan) -> Plan:
         """`base` with what this probe needs of a run."""
-        return replace(base, phases=self.phases, pretrained=self.pretrained, compare_alone=self.compare_alone)
+        return replace(
+            base,
+            phases=self.phases,
+            pretrained=self.pretrained,
+            compare_alone=self.compare_alone,
+            until_bound=self.until_bound,
+        )
 
 
 def judge(probe: Probe, before: Outcome, after: Outcome | None) -> Verdict:
     """The verdict of `probe` on a pair of runs; `after` is None where the finding has no fix."""
-    if probe.gpu and not before.device.startswith("cuda"):
-        return Verdict(CANNOT_TELL, reason=NEEDS_GPU)
     shown = probe.shows(before)
     if shown is None:
+        if probe.gpu and not before.device.startswith("cuda"):  # some of these show on a CPU as well
+            return Verdict(CANNOT_TELL, reason=NEEDS_GPU)
         if before.status == "ok":
             taken = _unknown_calls(before)
-            if taken and not before.model:
+            if taken:
                 return Verdict(CANNOT_TELL, reason=taken)
-            return Verdict(NOT_REPRODUCED, reason=taken or "what the rule claims did not show")
+            return Verdict(NOT_REPRODUCED, reason="what the rule claims did not show")
         return Verdict(CANNOT_TELL, reason=f"the program as it is could not be run: {before.reason or before.status}")
     if after is None:
         return Verdict(CONFIRMED, figure=shown, reason="there is no fix to verify")
@@ -93,7 +99,7 @@ def default_probe() -> Probe:
 
 def _unknown_calls(outcome: Outcome) -> str:
     open_ended = [str(b["text"]) for b in outcome.bindings if b.get("ok") is None]
-    return f"the call is taken: {open_ended[0]}" if open_ended else ""
+    return f"the call is taken: {open_ended[0]}, which something reads" if open_ended else ""
 
 
 def raises(pattern: str) -> Evidence:
@@ -114,9 +120,29 @@ def _refused_call(outcome: Outcome) -> str | None:
     for binding in outcome.bindings:
         if binding.get("ok") is False:
             return str(binding["text"])
+    names = {str(name) for binding in outcome.bindings for name in binding.get("names", ())}
+    text = outcome.raised.text if outcome.raised else ""
+    if not any(re.search(rf"\b{re.escape(name)}\b", text) for name in names):
+        return None  # something else's defect
     return raises(
         r"unexpected keyword argument|cannot import name|has no attribute|Unknown task|KeyError|not expected"
     )(outcome)
+
+
+def _removed_argument(outcome: Outcome) -> str | None:
+    """As `_refused_call`; or a keyword that is taken and that nothing reads."""
+    return _refused_call(outcome) or next((str(b["unread"]) for b in outcome.bindings if b.get("unread")), None)
+
+
+def _renamed_argument(outcome: Outcome) -> str | None:
+    """As `_refused_call`; or a warning that calls one of the keywords deprecated."""
+    names = [str(name) for binding in outcome.bindings for name in binding.get("names", ())]
+    warned = (
+        warning.text
+        for warning in outcome.warnings
+        if "deprecat" in warning.text and any(re.search(rf"\b{re.escape(name)}\b", warning.text) for name in names)
+    )
+    return _refused_call(outcome) or next(warned, None)
 
 
 def _smaller(before: int | None, after: int | None, what: str) -> str | None:
@@ -187,9 +213,24 @@ def _unprepared(outcome: Outcome) -> str | None:
 
 
 def _scaler_fails(outcome: Outcome) -> str | None:
-    return raises(
-        r"unscale FP16|not implemented for 'BFloat16'|expected (scalar type|m1 and m2)|same dtype|dtype mismatch"
+    """Arguments that contradict each other, a scaler that meets 16-bit weights, or 4-bit layers that compute in another type."""
+    refused = next((str(b["text"]) for b in outcome.bindings if b.get("ok") is False and "16" in str(b["text"])), None)
+    raised = raises(
+        r"unscale FP16|not implemented for 'BFloat16'|expected (scalar type|m1 and m2)|same dtype|dtype mismatch|fp16 and bf16"
     )(outcome)
+    if refused or raised:
+        return refused or raised
+    computed, mode = outcome.compute_dtype, {"fp16": "float16", "bf16": "bfloat16"}.get(outcome.mixed_precision or "")
+    if outcome.device.startswith("cuda") and computed and mode and computed not in (mode, "float32"):
+        return f"trains in {mode}, the 4-bit layers compute in {computed}"
+    return None
+
+
+def _on_the_cpu(outcome: Outcome) -> str | None:
+    """The model stays on the CPU of a machine that has a GPU."""
+    if not outcome.device.startswith("cuda") or outcome.model_device != "cpu":
+        return None
+    return "the model runs on the CPU beside an idle GPU"
 
 
 def _little_quantized(outcome: Outcome) -> str | None:
@@ -202,30 +243,33 @@ def _quantized_gain(before: Outcome, after: Outcome) -> str | None:
     return None if then is None or then <= first else f"{first:.1%} to {then:.1%} of the parameters quantized"
 
 
-_LOADS = ("bind", "load")
-_REFUSED = Probe("", ("bind", "load", "tokenize", "pipeline"), _refused_call)
-
 PROBES = {
     probe.name: probe
     for probe in (
         Probe("missing-pad-token", ("load", "tokenize", "train", "pipeline"), raises(r"pad(ding)?[ _]token")),
         Probe("tokenizer-model-mismatch", ("load", "tokenize"), _vocabulary_mismatch),
-        Probe("fp32-inference", ("load",), _full_precision, _weights_gain),
+        Probe("fp32-inference", ("load", "pipeline"), _full_precision, _weights_gain),
         Probe(
             "missing-gradient-checkpointing",
             ("load", "train", "estimate"),
             _no_checkpointing,
             _activations_gain,
         ),
-        Probe("missing-device-map", _LOADS, lambda _: None, gpu=True),
-        replace(_REFUSED, name="removed-argument"),
-        replace(_REFUSED, name="renamed-argument"),
+        Probe("missing-device-map", ("load", "generate", "pipeline"), _on_the_cpu, gpu=True),
+        Probe("removed-argument", ("bind", "load", "tokenize", "pipeline"), _removed_argument, until_bound=True),
+        Probe("renamed-argument", ("bind", "load", "tokenize", "train", "pipeline"), _renamed_argument),
         Probe("removed-import", ("bind",), _refused_call),
-        replace(_REFUSED, name="removed-pipeline-task"),
+        Probe("removed-pipeline-task", ("bind",), _refused_call),
         Probe("removed-method", ("bind",), _refused_call),
-        Probe("right-padding-for-generation", ("load", "generate"), _rows_differ, pretrained=True, compare_alone=True),
+        Probe(
+            "right-padding-for-generation",
+            ("load", "generate", "pipeline"),
+            _rows_differ,
+            pretrained=True,
+            compare_alone=True,
+        ),
         Probe("missing-kbit-preparation", ("load", "train"), _unprepared),
-        Probe("mixed-precision-mismatch", ("load", "train"), _scaler_fails, gpu=True),
+        Probe("mixed-precision-mismatch", ("bind", "load", "train"), _scaler_fails, gpu=True),
         Probe("nothing-quantized", ("load",), _little_quantized, _quantized_gain),
     )
 }

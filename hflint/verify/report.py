@@ -112,7 +112,7 @@ def rows(results: Sequence[Result]) -> list[tuple[str, ...]]:
             r.rule,
             f"{r.path}:{r.line}",
             brief(r.before),
-            brief(r.after),
+            "not run" if r.after is None and "after" in r.setups else brief(r.after),
             r.verdict.verdict,
             r.verdict.figure or r.verdict.reason,
         )

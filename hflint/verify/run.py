@@ -138,11 +138,19 @@ def _phases(run: Run) -> None:
     setup = run.setup
     if run.wants("bind") and (setup.bindings or setup.imports):
         with run.phase("bind"):
-            run.outcome.bindings = tuple(bind.check(setup))
-    if not any(run.wants(phase) for phase in run.plan.phases if phase not in ("bind", "estimate")):
+            run.outcome.bindings = tuple(bind.check(setup, run.plan.device))
+    targets = {binding.target for binding in setup.bindings} & set(bind.LOADED) if run.wants("bind") else set()
+    if not (targets or any(run.wants(phase) for phase in run.plan.phases if phase not in ("bind", "estimate"))):
+        return
+    if run.plan.until_bound and not targets and _is_bound(run):
         return
     if setup.model or setup.tokenizer or setup.pipeline or setup.training:
-        _load(run)
+        _load(run, model=run.wants("load") or "model" in targets)
+    if targets:
+        with run.phase("bind"):
+            run.outcome.bindings += tuple(bind.check_loaded(setup, {"tokenizer": run.tokenizer, "model": run.model}))
+        if run.plan.until_bound and _is_bound(run):
+            return
     if run.wants("tokenize") and setup.tokenizer_calls:
         with run.phase("tokenize"):
             generate.tokenize(run)
@@ -166,7 +174,13 @@ def _phases(run: Run) -> None:
             train.estimate(run)
 
 
-def _load(run: Run) -> None:
+def _is_bound(run: Run) -> bool:
+    """Whether the signatures have decided: one refuses the call, or all take it."""
+    answers = [binding["ok"] for binding in run.outcome.bindings if binding.get("names") or not binding["ok"]]
+    return False in answers or (bool(answers) and None not in answers)
+
+
+def _load(run: Run, *, model: bool) -> None:
     setup, plan = run.setup, run.plan
     with run.phase("load"):
         torch = library("torch")
@@ -179,7 +193,8 @@ def _load(run: Run) -> None:
         run.sources = locate.locate(setup, plan, run.device, run.shared)
         run.outcome.model = run.sources.description
         run.tokenizer = load.load_tokenizer(setup, run.sources, run.notes)
-        if setup.model and run.wants("load"):
+        by_pipeline = setup.pipeline and setup.pipeline.loads_model and run.wants("pipeline")
+        if setup.model and model and not by_pipeline:
             torch.manual_seed(0)
             run.model = load.load_model(setup, run.sources, run.tokenizer, run.device, run.notes)
             measure.weights(run.model, run.outcome)

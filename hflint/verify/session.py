@@ -14,7 +14,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from queue import Empty, Queue
 from typing import TYPE_CHECKING, Any, Self
@@ -45,6 +45,7 @@ class Case:
     line: int
     before: Setup
     after: Setup | None = None
+    others: Case | None = None  # the same with the file's other findings mended, for where these are in the way
 
 
 @dataclass
@@ -270,10 +271,10 @@ class Session:
                 raise
 
     def _case(self, case: Case, done: Mapping[str, Result], progress: Progress | None) -> Result:
-        setups = {"before": case.before.to_json()} | ({"after": case.after.to_json()} if case.after else {})
-        blank = Result(case.rule, case.path, case.line, Verdict(probes.CANNOT_TELL), Outcome(), None, setups)
-        if blank.key in done:
-            return done[blank.key]
+        blank = _blank(case)
+        for key in (blank.key, _blank(case.others).key if case.others else ""):
+            if key in done:
+                return done[key]
         probe = probes.find_probe(case.rule)
         if probe is None:
             blank.verdict = Verdict(probes.CANNOT_TELL, reason=f"{case.rule} has no probe")
@@ -283,7 +284,7 @@ class Session:
             plan = probe.plan(self.plan)
             said = progress or (lambda *_: None)
             blank.before = worker.run(case.before, plan, lambda event: said(case, "before", event))
-            if case.after is not None:
+            if case.after is not None and not _is_idle(blank.before):
                 blank.after = worker.run(case.after, plan, lambda event: said(case, "after", event))
         except CodecError as error:
             blank.verdict = Verdict(probes.CANNOT_TELL, reason=f"the worker's answer was not understood: {error}")
@@ -291,7 +292,43 @@ class Session:
         finally:
             self._free.put(worker)
         blank.verdict = probes.judge(probe, blank.before, blank.after)
-        return blank
+        return blank if case.others is None else self._without_others(case, blank, done, progress)
+
+    def _without_others(
+        self, case: Case, first: Result, done: Mapping[str, Result], progress: Progress | None
+    ) -> Result:
+        """The case with the file's other findings mended, where something else than the claim raised."""
+        probe = probes.find_probe(case.rule)
+        if probe is None or case.others is None:
+            return first
+        unrelated = [
+            outcome
+            for outcome in (first.before, first.after)
+            if outcome is not None and outcome.status == "raised" and probe.shows(outcome) is None
+        ]
+        if not unrelated or first.verdict.verdict not in (probes.CANNOT_TELL, probes.FIX_FAILS):
+            return first
+        again = self._case(case.others, done, progress)
+        held = (probes.CONFIRMED, probes.IMPROVED)
+        told = (*held, probes.NOT_REPRODUCED) if first.verdict.verdict == probes.CANNOT_TELL else held
+        better = first.verdict.verdict == probes.CANNOT_TELL and again.before.status == "ok"
+        if again.verdict.verdict not in told and not better:
+            return first
+        again.verdict = replace(
+            again.verdict,
+            reason="; ".join(filter(None, (again.verdict.reason, "with the file's other findings mended"))),
+        )
+        return again
+
+
+def _blank(case: Case) -> Result:
+    setups = {"before": case.before.to_json()} | ({"after": case.after.to_json()} if case.after else {})
+    return Result(case.rule, case.path, case.line, Verdict(probes.CANNOT_TELL), Outcome(), None, setups)
+
+
+def _is_idle(outcome: Outcome) -> bool:
+    """Whether the run could not even begin, so that a second one would say the same."""
+    return outcome.status in ("missing", "unavailable")
 
 
 def result_to_json(result: Result) -> dict[str, Any]:

@@ -41,9 +41,10 @@ class Model:
     """`loader.constructor(id, **kwargs)`, then `calls` in order."""
 
     id: str | None = None  # a hub id or a path
-    loader: str = "AutoModelForCausalLM"
+    loader: str = "AutoModelForCausalLM"  # "" for what a pipeline takes for its task
     constructor: str = "from_pretrained"  # or "from_config"
     kwargs: Kwargs = field(default_factory=dict)
+    attributes: Kwargs = field(default_factory=dict)  # set on it afterwards, by path: {"config.use_cache": false}
     calls: tuple[MethodCall, ...] = ()
     facts: ModelFacts = field(default_factory=ModelFacts)
 
@@ -139,6 +140,7 @@ class Pipeline:
     kwargs: Kwargs = field(default_factory=dict)
     call_kwargs: Kwargs = field(default_factory=dict)
     batch: bool = False
+    loads_model: bool = False  # it is given the model's name, and loads it as it likes
 
 
 @dataclass(frozen=True)
@@ -154,13 +156,15 @@ class ChatTemplate:
 class Binding:
     """A call that is checked against the real signature: `target(**kwargs)` or `target.method(**kwargs)`.
 
-    `target` is a dotted name, or `tokenizer`, `model` for the loaded object.
+    `target` is a dotted name, or `tokenizer`, `model` for the loaded object. Where there is `made`, the call is made with
+    these keywords as well, if the signature takes all of them: configurations, which do nothing else.
     """
 
     target: str
     method: str = ""
     positional: int = 0
     kwargs: Kwargs = field(default_factory=dict)
+    made: Kwargs | None = None
 
 
 @dataclass(frozen=True)
@@ -178,6 +182,7 @@ class Setup:
     chat_template: ChatTemplate | None = None
     bindings: tuple[Binding, ...] = ()
     imports: tuple[str, ...] = ()  # dotted names, "transformers.AdamW"
+    assumed: tuple[str, ...] = ()  # places whose value is a default that a user may change
 
     def to_json(self) -> dict[str, Any]:
         """The setup as a JSON object with its version."""

@@ -118,6 +118,9 @@ def _arguments(run: Run, setup: Training) -> Any:
     if run.device == "cpu":
         if kwargs.pop("tf32", None) is not None:
             run.notes.append("tf32 was left out: there is no GPU")
+        if kwargs.get("bf16") and run.dtype == "float16":
+            run.notes.append("bf16=True was left out: autocast on a CPU takes no float16 weights")
+            kwargs["bf16"] = False
         if kwargs.get("fp16"):
             run.notes.append("fp16=True does nothing on a CPU")
         kwargs["use_cpu"] = True
@@ -249,9 +252,15 @@ def estimate(run: Run) -> None:
     lengths = [c.kwargs.get("max_length") for c in run.setup.tokenizer_calls] + [setup.arguments.get("max_length")]
     length = next((n for n in lengths if isinstance(n, int)), 512)
     try:
-        run.outcome.estimate = _estimated(run, setup, length).to_json()
+        found = _estimated(run, setup, length)
     except UnavailableError as error:  # a figure less, not a failed run
         run.notes.append(f"no estimate: {error}")
+        return
+    known = run.setup.model.facts.parameters if run.setup.model else None
+    if known and not 0.8 < found.parameters / known < 1.25:
+        run.notes.append("no estimate: the model's config is not at hand, and its type's default is of another size")
+    else:
+        run.outcome.estimate = found.to_json()
 
 
 def _estimated(run: Run, setup: Training, length: int) -> memory.Estimate:

@@ -141,6 +141,8 @@ class Worker:
                 selector.register(self.input.descriptor, selectors.EVENT_READ)
                 while not watched.lines.closed and not watched.broken_limit():
                     ready = {key.fd for key, _ in selector.select(TICK)}
+                    if watched.is_time_to_tell():
+                        self.send("progress", run=run, memory=watched.taken)
                     if reading in ready:
                         for event in watched.lines.read():
                             if watched.take(event):
@@ -174,6 +176,8 @@ class _Watched:
         self.seconds = float(plan.get("timeout", 120.0))
         self.bytes = float(plan.get("memory", 8.0)) * 2**30
         self.end = time.monotonic() + self.seconds
+        self.taken = 0  # bytes, at the last look
+        self.told = time.monotonic()
         self.partial: dict[str, Any] = {}
         self.complete = False
         self.status, self.reason = "", ""
@@ -186,11 +190,19 @@ class _Watched:
         self.complete = bool(event.get("complete"))
         return False
 
+    def is_time_to_tell(self) -> bool:
+        """Whether the memory taken is to be reported: once a second."""
+        if not self.taken or time.monotonic() < self.told + 1:
+            return False
+        self.told = time.monotonic()
+        return True
+
     def broken_limit(self) -> bool:
         """Whether the child is past its time or its memory."""
+        self.taken = _taken(self.pid)
         if time.monotonic() > self.end:
             self.status, self.reason = "timeout", f"timed out after {self.seconds:g} s"
-        elif _taken(self.pid) > self.bytes:
+        elif self.taken > self.bytes:
             self.status, self.reason = "memory", f"took more than {self.bytes / 2**30:g} GiB of memory"
         return bool(self.status)
 

@@ -50,7 +50,7 @@ def download(folder: Path, library: str, release: Version) -> str:
     """Fetch one wheel; the reason where that fails, else nothing."""
     command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary=:all:"]
     command += ["--ignore-requires-python", "--dest", str(folder), f"{library}=={release}"]
-    run = subprocess.run(command, check=False, capture_output=True, text=True)  # noqa: S603  names of our own
+    run = subprocess.run(command, check=False, capture_output=True, text=True)
     return run.stderr.strip().rpartition("\n")[2] if run.returncode else ""
 
 

@@ -6,14 +6,15 @@ import ast
 import re
 from typing import TYPE_CHECKING, Any
 
-from release import Callable_, Release
-
 if TYPE_CHECKING:
+    from release import Release, Taking
     from source import ClassFacts
 
 PRIVATE = re.compile(r"(^|\.)_")
 MODELS = "transformers.models."
-SETTINGS = re.compile(r"\.(configuration|tokenization|processing|image_processing|image_processing_pil|feature_extraction|video_processing)_\w+$")
+SETTINGS = re.compile(
+    r"\.(configuration|tokenization|processing|image_processing|image_processing_pil|feature_extraction|video_processing)_\w+$"
+)
 
 
 def extract(release: Release) -> dict[str, Any]:
@@ -41,11 +42,14 @@ def extract(release: Release) -> dict[str, Any]:
 
 def callables(release: Release) -> dict[str, Any]:
     """What each public class, function and method takes, by its name; with where it can be imported from."""
-    found: dict[str, tuple[str, str]] = {}
-    exported = {name: where for name in release.public(release.package) if (where := release.find(release.package, name))}
-    for name, (module, original) in exported.items():
-        if original and module.split(".")[0] == release.package and _is_read(module):
-            found[name] = module, original
+    exported = {
+        name: where for name in release.public(release.package) if (where := release.find(release.package, name))
+    }
+    found = {
+        name: (module, original)
+        for name, (module, original) in exported.items()
+        if original and module.split(".")[0] == release.package and _is_read(module)
+    }
     ambiguous: set[str] = set()
     for module in release.files:
         facts = release.module(module)
@@ -72,11 +76,15 @@ def _is_read(module: str) -> bool:
 
 def _is_internal(package: str, module: str) -> bool:
     """Whether people import nothing from it."""
-    inner = {"diffusers": r"diffusers\.(models|loaders|pipelines|schedulers|quantizers|hooks|modular_pipelines|guiders)\b"}
+    inner = {
+        "diffusers": r"diffusers\.(models|loaders|pipelines|schedulers|quantizers|hooks|modular_pipelines|guiders)\b"
+    }
     return bool(re.search(inner.get(package, r"^$"), module))
 
 
-def _callable(release: Release, name: str, module: str, original: str, public: dict[tuple[str, str], str]) -> dict[str, Any]:
+def _callable(
+    release: Release, name: str, module: str, original: str, public: dict[tuple[str, str], str]
+) -> dict[str, Any]:
     facts = release.module(module)
     if facts is None:
         return {}
@@ -107,29 +115,35 @@ def _methods(package: str, module: str, line: list[tuple[str, str, ClassFacts | 
     if module.startswith(MODELS):
         return []
     if package == "diffusers":
-        return ["__call__"] if line[0][1].endswith("Pipeline") and any(one and "__call__" in one.methods for _, _, one in line) else []
+        return (
+            ["__call__"]
+            if line[0][1].endswith("Pipeline") and any(one and "__call__" in one.methods for _, _, one in line)
+            else []
+        )
     names = dict.fromkeys(name for _, _, facts in line if facts for name in facts.methods)
     return [name for name in names if not name.startswith("_") or name == "__call__"]
 
 
-def _plain(made: Callable_, module: str) -> dict[str, Any]:
-    return {"names": made.names, "rest": made.rest, "parents": made.parents, "old": made.old, "from": module, "source": made.source}
+def _plain(made: Taking, module: str) -> dict[str, Any]:
+    return {
+        "names": made.names,
+        "rest": made.rest,
+        "parents": made.parents,
+        "old": made.old,
+        "from": module,
+        "source": made.source,
+    }
 
 
 # --- transformers -----------------------------------------------------------------------------------------------------
 
-SUBMODULES = [  # whose names people import, and whose going is worth a word
-    f"transformers.{name}"
-    for name in (
-        "activations audio_utils cache_utils configuration_utils data data.data_collator data.datasets.language_modeling deepspeed "
-        "feature_extraction_utils file_utils generation generation.logits_process generation.stopping_criteria generation.utils "
-        "image_processing_utils image_transforms image_utils integrations modeling_attn_mask_utils modeling_outputs modeling_utils "
-        "models.bert models.bert.modeling_bert models.clip models.gpt2.modeling_gpt2 models.llama.modeling_llama "
-        "models.mistral.modeling_mistral models.t5 models.whisper optimization pipelines pytorch_utils tokenization_utils "
-        "tokenization_utils_base trainer trainer_callback trainer_pt_utils trainer_utils training_args utils utils.generic "
-        "utils.import_utils utils.logging utils.quantization_config"
-    ).split()
-]
+_SUBMODULES = """
+activations cache_utils configuration_utils data.data_collator file_utils generation generation.utils image_utils integrations
+modeling_utils models.bert.modeling_bert models.gpt2.modeling_gpt2 models.llama.modeling_llama models.t5.modeling_t5 optimization
+pytorch_utils tokenization_utils_base trainer trainer_callback trainer_pt_utils trainer_utils training_args utils utils.generic
+utils.hub utils.import_utils
+"""
+SUBMODULES = [f"transformers.{name}" for name in _SUBMODULES.split()]  # whose names people import
 
 
 def pipeline_tasks(release: Release) -> tuple[list[str], dict[str, str]]:
@@ -145,10 +159,20 @@ def model_types(release: Release) -> dict[str, dict[str, str]]:
     """Model types, each with the class that every Auto mapping has for it; "CONFIG" for the configuration."""
     found: dict[str, dict[str, str]] = {}
     auto = f"{MODELS}auto"
-    for file, suffix in (("modeling_auto", "_MAPPING_NAMES"), ("auto_mappings", "_MAPPING_NAMES"), ("configuration_auto", "CONFIG_MAPPING_NAMES")):
+    for file, suffix in (
+        ("modeling_auto", "_MAPPING_NAMES"),
+        ("auto_mappings", "_MAPPING_NAMES"),
+        ("configuration_auto", "CONFIG_MAPPING_NAMES"),
+    ):
         text = release.text(f"{auto}.{file}")
         for node in ast.parse(text).body:
-            target = node.targets[0] if isinstance(node, ast.Assign) else node.target if isinstance(node, ast.AnnAssign) else None
+            target = (
+                node.targets[0]
+                if isinstance(node, ast.Assign)
+                else node.target
+                if isinstance(node, ast.AnnAssign)
+                else None
+            )
             if not isinstance(target, ast.Name) or not target.id.endswith(suffix) or node.value is None:  # type: ignore[union-attr]
                 continue
             if re.match(r"TF_|FLAX_", target.id):
@@ -173,7 +197,9 @@ def _pairs(node: ast.expr) -> list[tuple[str, str]]:
     for key, value in pairs:
         if isinstance(key, ast.Constant) and isinstance(key.value, str):
             first = value.elts[0] if isinstance(value, ast.Tuple | ast.List) and value.elts else value
-            found.append((key.value, first.value if isinstance(first, ast.Constant) and isinstance(first.value, str) else ""))
+            found.append(
+                (key.value, first.value if isinstance(first, ast.Constant) and isinstance(first.value, str) else "")
+            )
     return found
 
 
@@ -187,7 +213,11 @@ def loading(release: Release) -> list[str]:
         for block in re.findall(r"hub_kwargs_names = \[([^\]]*)\]", text):
             names |= set(re.findall(r"""["'](\w+)["']""", block))
     for owner in ("PreTrainedModel", "_BaseAutoModelClass"):
-        made = release.method(f"transformers.{'modeling_utils' if owner[0] == 'P' else 'models.auto.auto_factory'}", owner, "from_pretrained")
+        made = release.method(
+            f"transformers.{'modeling_utils' if owner[0] == 'P' else 'models.auto.auto_factory'}",
+            owner,
+            "from_pretrained",
+        )
         names |= set(made.names if made else ())
     return sorted(names)
 

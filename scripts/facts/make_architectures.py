@@ -21,14 +21,99 @@ from packaging.version import Version
 
 TABLE = Path(__file__).parents[2] / "hflint" / "facts" / "tables" / "architectures.json"
 # Architectures of the catalogue, of hflint.facts.shape and of peft's table of default targets.
-NAMED = """albert bart bert blip blip-2 bloom clip codegen cohere cohere2 deberta deberta-v2 deepseek_v3 dinov2 distilbert electra falcon
-gemma gemma2 gemma3 gemma3_text glm gpt2 gpt_bigcode gpt_neo gpt_neox gpt_oss gptj granite layoutlm llama llava llava_next marian mbart
-mistral mixtral mllama modernbert mpnet mpt mt5 olmo olmo2 olmoe opt paligemma pegasus phi phi3 qwen2 qwen2_5_vl qwen2_moe qwen2_vl qwen3
-qwen3_moe roberta siglip smollm3 stablelm starcoder2 t5 vit wav2vec2 whisper xlm-roberta""".split()
+NAMED = [
+    "albert",
+    "bart",
+    "bert",
+    "blip",
+    "blip-2",
+    "bloom",
+    "clip",
+    "codegen",
+    "cohere",
+    "cohere2",
+    "deberta",
+    "deberta-v2",
+    "deepseek_v3",
+    "dinov2",
+    "distilbert",
+    "electra",
+    "falcon",
+    "gemma",
+    "gemma2",
+    "gemma3",
+    "gemma3_text",
+    "glm",
+    "gpt2",
+    "gpt_bigcode",
+    "gpt_neo",
+    "gpt_neox",
+    "gpt_oss",
+    "gptj",
+    "granite",
+    "layoutlm",
+    "llama",
+    "llava",
+    "llava_next",
+    "marian",
+    "mbart",
+    "mistral",
+    "mixtral",
+    "mllama",
+    "modernbert",
+    "mpnet",
+    "mpt",
+    "mt5",
+    "olmo",
+    "olmo2",
+    "olmoe",
+    "opt",
+    "paligemma",
+    "pegasus",
+    "phi",
+    "phi3",
+    "qwen2",
+    "qwen2_5_vl",
+    "qwen2_moe",
+    "qwen2_vl",
+    "qwen3",
+    "qwen3_moe",
+    "roberta",
+    "siglip",
+    "smollm3",
+    "stablelm",
+    "starcoder2",
+    "t5",
+    "vit",
+    "wav2vec2",
+    "whisper",
+    "xlm-roberta",
+]
 # Mixtures of experts beyond these: only what bitsandbytes reaches is recorded.
-MIXTURES = """deepseek_v2 ernie4_5_moe flex_olmo glm4_moe granitemoe granitemoeshared jamba jetmoe llama4_text minimax minimax_m2 phimoe
-qwen3_next""".split()
-COUNTED = {*MIXTURES, "deepseek_v3", "falcon", "mixtral", "olmoe", "qwen2_moe", "qwen3_moe"}  # their default sizes are real ones, or near
+MIXTURES = [
+    "deepseek_v2",
+    "ernie4_5_moe",
+    "flex_olmo",
+    "glm4_moe",
+    "granitemoe",
+    "granitemoeshared",
+    "jamba",
+    "jetmoe",
+    "llama4_text",
+    "minimax",
+    "minimax_m2",
+    "phimoe",
+    "qwen3_next",
+]
+COUNTED = {
+    *MIXTURES,
+    "deepseek_v3",
+    "falcon",
+    "mixtral",
+    "olmoe",
+    "qwen2_moe",
+    "qwen3_moe",
+}  # their default sizes are real ones, or near
 VARIANTS: dict[str, dict[str, Any]] = {  # settings that bring modules of other names; added to those of the default
     "deepseek_v3": {"q_lora_rank": None},
     "dinov2": {"use_swiglu_ffn": True},
@@ -36,8 +121,19 @@ VARIANTS: dict[str, dict[str, Any]] = {  # settings that bring modules of other 
     "opt": {"word_embed_proj_dim": 64},
     "t5": {"feed_forward_proj": "gated-gelu"},
 }
-HEADS = """CAUSAL_LM SEQ_TO_SEQ_CAUSAL_LM MASKED_LM SEQUENCE_CLASSIFICATION TOKEN_CLASSIFICATION QUESTION_ANSWERING IMAGE_TEXT_TO_TEXT
-VISION_2_SEQ SPEECH_SEQ_2_SEQ CTC IMAGE_CLASSIFICATION""".split()
+HEADS = {  # tasks: the Auto classes for them
+    "CAUSAL_LM": "AutoModelForCausalLM",
+    "SEQ_TO_SEQ_CAUSAL_LM": "AutoModelForSeq2SeqLM",
+    "MASKED_LM": "AutoModelForMaskedLM",
+    "SEQUENCE_CLASSIFICATION": "AutoModelForSequenceClassification",
+    "TOKEN_CLASSIFICATION": "AutoModelForTokenClassification",
+    "QUESTION_ANSWERING": "AutoModelForQuestionAnswering",
+    "IMAGE_TEXT_TO_TEXT": "AutoModelForImageTextToText",
+    "VISION_2_SEQ": "AutoModelForVision2Seq",
+    "SPEECH_SEQ_2_SEQ": "AutoModelForSpeechSeq2Seq",
+    "CTC": "AutoModelForCTC",
+    "IMAGE_CLASSIFICATION": "AutoModelForImageClassification",
+}
 OLDEST = "4.40"  # what the first release that was read has, all before it may have as well
 
 
@@ -63,7 +159,7 @@ def _built(kind: str, named: bool) -> dict[str, Any]:
             with torch.device("meta"):
                 model = made(CONFIG_MAPPING[kind](**form))
         except (AttributeError, ImportError, KeyError, NotImplementedError, TypeError, ValueError) as error:
-            print(f"{kind}: {made.__name__} is left out, {error}"[:150], file=sys.stderr)  # noqa: T201
+            print(f"{kind}: {made.__name__} is left out, {error}"[:150], file=sys.stderr)
             continue
         shares = shares or _shares(model)
         top |= {name for name, _ in model.named_children()}
@@ -107,7 +203,8 @@ def _is_linear(module: Any) -> bool:
 
 def join(wheels: Path, parts: list[Path]) -> None:
     """Join what several releases have, and add since when each architecture is in transformers."""
-    since = _since(wheels)
+    opened = _wheels(wheels)
+    since, heads = _since(opened), _heads(opened)
     read = [json.loads(part.read_text("utf-8")) for part in parts]
     types = {}
     for kind in sorted({*NAMED, *MIXTURES}):
@@ -121,33 +218,62 @@ def join(wheels: Path, parts: list[Path]) -> None:
             for release, part in found.items()
             if kind in COUNTED
         }
-        types[kind] = {"since": since.get(kind), "reached": shares, **({} if kind in MIXTURES else lists)}
-    lines = ",\n".join(f"{json.dumps(kind)}:{json.dumps(entry, separators=(',', ':'))}" for kind, entry in types.items())
+        types[kind] = {
+            "since": since.get(kind),
+            "heads": heads.get(kind, []),
+            "reached": shares,
+            **({} if kind in MIXTURES else lists),
+        }
+    lines = ",\n".join(
+        f"{json.dumps(kind)}:{json.dumps(entry, separators=(',', ':'))}" for kind, entry in types.items()
+    )
     source = "transformers' wheels, and models built on torch's meta device from default configurations"
     head = f'{{"source": "{source}", "read": {json.dumps([part["read"] for part in read])}, "types": '
     TABLE.write_text(f"{head}{{\n{lines}\n}}}}\n", "utf-8")
 
 
-def _since(wheels: Path) -> dict[str, str]:
-    """The first minor release that has each architecture."""
-    first: dict[str, str] = {}
-    found = {Version(path.name.split("-")[1]): path for path in wheels.glob("transformers-*.whl")}
-    for release, path in sorted(found.items()):
-        for kind in _mapping(zipfile.ZipFile(path)):
-            first.setdefault(kind, f"{release.major}.{release.minor}")
+def _wheels(folder: Path) -> list[tuple[Version, zipfile.ZipFile]]:
+    """The wheels in the order of their releases."""
+    found = {Version(path.name.split("-")[1]): path for path in folder.glob("transformers-*.whl")}
     if min(found) > Version(f"{OLDEST}.99"):
         raise SystemExit(f"the wheels start at {min(found)}, not at {OLDEST}")
+    return [(release, zipfile.ZipFile(path)) for release, path in sorted(found.items())]
+
+
+def _since(wheels: list[tuple[Version, zipfile.ZipFile]]) -> dict[str, str]:
+    """The first minor release that has each architecture."""
+    first: dict[str, str] = {}
+    for release, wheel in wheels:
+        kinds = _mapping(wheel, "CONFIG_MAPPING_NAMES", "auto_mappings", "configuration_auto")
+        if not kinds:
+            raise SystemExit(f"{wheel.filename}: no CONFIG_MAPPING_NAMES")
+        for kind in kinds:
+            first.setdefault(kind, f"{release.major}.{release.minor}")
     return first
 
 
-def _mapping(wheel: zipfile.ZipFile) -> list[str]:
-    for name in ("auto_mappings", "configuration_auto"):
-        path = f"transformers/models/auto/{name}.py"
-        text = wheel.read(path).decode() if path in wheel.namelist() else ""
-        match = re.search(r"^CONFIG_MAPPING_NAMES\b.*?OrderedDict[^(]*\(\s*(\[.*?^ *\])", text, re.MULTILINE | re.DOTALL)
+def _heads(wheels: list[tuple[Version, zipfile.ZipFile]]) -> dict[str, list[str]]:
+    """The Auto classes that know each architecture in some release."""
+    heads: dict[str, set[str]] = {}
+    for _, wheel in wheels:
+        for head, auto in HEADS.items():
+            for kind in _mapping(wheel, f"MODEL_FOR_{head}_MAPPING_NAMES", "modeling_auto"):
+                heads.setdefault(kind, set()).add(auto)
+    known = set.union(*heads.values())
+    if missing := set(HEADS.values()) - known:
+        raise SystemExit(f"no architecture is known to {missing}")
+    return {kind: sorted(autos) for kind, autos in heads.items()}
+
+
+def _mapping(wheel: zipfile.ZipFile, name: str, *modules: str) -> list[str]:
+    """The model types of a mapping of the Auto classes; none where no module has it."""
+    pattern = re.compile(rf"^{name}\b.*?OrderedDict[^(]*\(\s*(\[.*?^ *\])", re.MULTILINE | re.DOTALL)
+    for module in modules:
+        path = f"transformers/models/auto/{module}.py"
+        match = pattern.search(wheel.read(path).decode()) if path in wheel.namelist() else None
         if match:
             return [kind for kind, _ in ast.literal_eval(match[1])]
-    raise SystemExit(f"{wheel.filename}: no CONFIG_MAPPING_NAMES")
+    return []
 
 
 def main() -> None:

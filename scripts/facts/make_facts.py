@@ -12,14 +12,16 @@ import json
 import sys
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from download import FIRST, wanted, wheel
 from extract import extract
-from packaging.version import Version
 from release import Key, Release
 from rich.progress import Progress
-from source import ModuleFacts
+
+if TYPE_CHECKING:
+    from packaging.version import Version
+    from source import ModuleFacts
 
 BATCH = 14  # releases that one process reads in a row: it keeps the files that stay the same
 

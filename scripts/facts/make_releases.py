@@ -24,7 +24,7 @@ PYTHONS = [f"3.{minor}" for minor in range(8, 15)]
 def listed(library: str) -> list[str]:
     """Final releases of a library, ascending."""
     command = [sys.executable, "-m", "pip", "index", "versions", library]
-    text = subprocess.run(command, check=True, capture_output=True, text=True).stdout  # noqa: S603  names of our own
+    text = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     versions = re.search(r"^Available versions: (.*)$", text, re.MULTILINE)
     if not versions:
         raise SystemExit(f"the index lists no release of {library}")

@@ -18,22 +18,29 @@ Spans are those of spans.py. transformers' models have a table of their own, "tr
 from __future__ import annotations
 
 import json
+import re
 import sys
 import tomllib
 from collections import defaultdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from download import FIRST, wanted
 from make_facts import load
 from packaging.specifiers import SpecifierSet
-from packaging.version import Version
 from rich.progress import track
 from spans import spans
+
+if TYPE_CHECKING:
+    from packaging.version import Version
 
 TABLES = Path(__file__).parents[2] / "hflint" / "facts" / "tables"
 CORRECTIONS = Path(__file__).with_name("corrections.toml")
 CONFIGURATION = "PreTrainedConfig"
+INNER = re.compile(
+    r"diffusers\.|bitsandbytes\.(backends|triton|research)|transformers\.(quantizers|agents|exporters|sagemaker|benchmark|distributed|_typing"
+    r"|modeling_(tf|flax)|generation\.(tf|flax)|data\.processors|core_model|conversion|loss|kernels|tf_utils|heterogeneity)"
+)
 Facts = dict[str, Any]
 Entry = dict[str, Any]
 
@@ -46,23 +53,35 @@ def main(folder: Path) -> None:
         merged = merge([callables(load(folder, library, one)) for one in releases])
         package = library.replace("-", "_")
         for name, how in rest.get(library, {}).items():
-            merged[name]["rest"] = how if isinstance(how, str) else {one: within(spec, releases) for one, spec in how.items()}
+            merged[name]["rest"] = (
+                how if isinstance(how, str) else {one: within(spec, releases) for one, spec in how.items()}
+            )
         models = {name for name, entry in merged.items() if is_model(entry)}
         if library == "transformers":
             share_configuration(merged)
             write(library, "model-signatures", releases, {name: merged[name] for name in models})
         write(library, "signatures", releases, {name: one for name, one in merged.items() if name not in models})
-        print(package, len(merged))  # noqa: T201  what a person at the terminal wants to know
+        print(package, len(merged))
 
 
 def callables(facts: Facts) -> dict[str, Facts]:
     """The callables of a release; loading a model takes what it reads from its keywords, wherever it does."""
-    found: dict[str, Facts] = facts["callables"]
+    top = {*facts["names"]}
+    found: dict[str, Facts] = {
+        name: one
+        for name, one in facts["callables"].items()
+        if name.split(".")[0] in top or ("." not in name and not is_inner(one["from"]))
+    }
     if "loading" in facts:
         module = "transformers.modeling_utils"
         names = dict.fromkeys(facts["loading"], "")
         found["PreTrainedModel.from_pretrained"] = {"names": names, "rest": "raises", "parents": [], "from": module}
     return found
+
+
+def is_inner(module: str) -> bool:
+    """Whether people import from it only what stands at the top level as well."""
+    return bool(INNER.match(module))
 
 
 def within(spec: str, releases: list[Version]) -> str:
@@ -94,16 +113,17 @@ def merged(found: dict[int, Facts], count: int) -> Entry:
             if name.isidentifier() and not name.startswith("_"):
                 taking[name].append(index)
     newest = found[max(found)]
-    entry = {
+    return {
         "takes": " ".join(name for name, held in taking.items() if len(held) == len(found)),
         "some": {name: spans(held, count) for name, held in taking.items() if len(held) < len(found)},
         "rest": next(iter(rest)) if len(rest) == 1 else {how: spans(held, count) for how, held in rest.items()},
         "in": spans(found, count),
         "from": list(dict.fromkeys(facts["from"] for facts in reversed(found.values()))),
         "parents": newest["parents"],
-        "bases": list(dict.fromkeys(base for index in sorted(found, reverse=True) for base in found[index].get("bases", ()))),
+        "bases": list(
+            dict.fromkeys(base for index in sorted(found, reverse=True) for base in found[index].get("bases", ()))
+        ),
     }
-    return entry
 
 
 def resting(facts: Facts) -> str:
@@ -132,11 +152,19 @@ def write(library: str, kind: str, releases: list[Version], entries: dict[str, E
         kept[name]["from"] = [module.removeprefix(f"{package}.") for module in entry["from"]]
         kept[name].setdefault("takes", "")
     head = json.dumps({"library": library, "kind": kind, "read": [str(one) for one in releases]}, separators=(",", ":"))
-    lines = ",\n".join(f"{json.dumps(name)}:{json.dumps(entry, separators=(',', ':'))}" for name, entry in sorted(kept.items()))
+    lines = ",\n".join(
+        f"{json.dumps(name)}:{json.dumps(entry, separators=(',', ':'))}" for name, entry in sorted(kept.items())
+    )
     (TABLES / f"{library}.{kind}.json").write_text(f'{head[:-1]},"callables":{{\n{lines}\n}}}}\n', "utf-8")
 
 
-KEPT = {"pipeline", "GenerationMixin.generate", "PreTrainedTokenizerBase.__call__", "PreTrainedTokenizerBase.apply_chat_template", "load_dataset"}
+KEPT = {
+    "pipeline",
+    "GenerationMixin.generate",
+    "PreTrainedTokenizerBase.__call__",
+    "PreTrainedTokenizerBase.apply_chat_template",
+    "load_dataset",
+}
 
 if __name__ == "__main__":
     main(Path(sys.argv[1]))

@@ -45,6 +45,7 @@ def main(folder: Path) -> None:
     """Reshape the diffs, lay the corrections over them, write the tables."""
     diffs = {path.stem: json.loads(path.read_text("utf-8")) for path in folder.glob("*.json")}
     corrections = tomllib.loads(CORRECTIONS.read_text("utf-8"))
+    corrections.pop("rest")  # of the signatures
     late = {name for names in corrections.pop("late").values() for name in names}
     tables: Tables = {}
     add_names(tables, diffs["removed_names"], late)

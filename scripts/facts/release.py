@@ -16,10 +16,20 @@ if TYPE_CHECKING:
 
 # Read by their `__all__` alone: large, and what their classes take is decided by from_pretrained and the configuration.
 LIGHT = re.compile(r"/models/[^/]+/(modeling|modular|generation|loss)_\w+\.py$")
-SKIPPED = re.compile(r"/(convert_\w+|testing_utils|modular_\w+)\.py$|/(commands|cli|utils/dummy_\w+|kernels|onnx)(/|\.py$)")
+SKIPPED = re.compile(
+    r"/(convert_\w+|testing_utils|modular_\w+)\.py$|/(commands|cli|utils/dummy_\w+|kernels|onnx)(/|\.py$)"
+)
 ALL = re.compile(r"^__all__(?:: [^=]+)? = (\[[^\]]*\])", re.MULTILINE)
 DEFINED = re.compile(r"^(?:class|def) (\w+)", re.MULTILINE)
-BENIGN = {"PushToHubMixin", "object", "ABC", "abc.ABC", "Generic", "Protocol", "typing.Generic"}  # bases that bring no __init__ of their own
+BENIGN = {
+    "PushToHubMixin",
+    "object",
+    "ABC",
+    "abc.ABC",
+    "Generic",
+    "Protocol",
+    "typing.Generic",
+}  # bases that bring no __init__ of their own
 DATACLASS = re.compile(r"(^|\.)(dataclass|strict)\b")
 PASSING = re.compile(  # decorators that leave what a function takes as it is
     r"(^|\.)(staticmethod|classmethod|abstractmethod|property|wraps|no_grad|inference_mode|contextmanager|lru_cache|cache|retry|requires"
@@ -32,7 +42,7 @@ Key = tuple[str, int, int]
 
 
 @dataclass(slots=True)
-class Callable_:
+class Taking:
     """What a callable takes.
 
     Attributes:
@@ -187,29 +197,32 @@ class Release:
             chains.append(self.classes(*where) if where != (module, name) else [])
         return [(module, name, facts), *_merged(chains)]
 
-    def function(self, module: str, name: str) -> Callable_ | None:
+    def function(self, module: str, name: str) -> Taking | None:
         """What a function of a module takes."""
         facts = self.module(module)
         signature = facts.functions.get(name) if facts else None
         return self._made(signature, module) if signature else None
 
-    def construction(self, module: str, name: str) -> Callable_ | None:
+    def construction(self, module: str, name: str) -> Taking | None:
         """What calling a class takes."""
         line = self.classes(module, name)
         if line[0][2] is None:
             return None
-        if any(facts and (facts.metaclass or "__call__" in facts.methods and "type" in facts.bases) for _, _, facts in line):
-            return Callable_({}, "open", _file(module))
+        if any(
+            facts and (facts.metaclass or ("__call__" in facts.methods and "type" in facts.bases))
+            for _, _, facts in line
+        ):
+            return Taking({}, "open", _file(module))
         return self._inherited(line, "__init__")
 
-    def method(self, module: str, name: str, method: str) -> Callable_ | None:
+    def method(self, module: str, name: str, method: str) -> Taking | None:
         """What a method of a class takes."""
         line = self.classes(module, name)
         if any(facts and method in facts.methods for _, _, facts in line):
             return self._inherited(line, method)
         return None
 
-    def _inherited(self, line: list[tuple[str, str, ClassFacts | None]], method: str) -> Callable_:
+    def _inherited(self, line: list[tuple[str, str, ClassFacts | None]], method: str) -> Taking:
         names: dict[str, str] = {}
         old: dict[str, str] = {}
         makes = any(facts and facts.makes_dataclasses for _, _, facts in line[1:])
@@ -219,20 +232,28 @@ class Release:
                     continue
                 known = module.split(".")[0] in OTHERS and method == "__init__"
                 rest = "raises" if known else "open"
-                return Callable_(names, rest, _file(line[0][0]), [f"{module}.{name}"] if known else [], old)
-            if method == "__init__" and method not in facts.methods and (makes or any(map(DATACLASS.search, facts.decorators))):
-                return self._record(line[position:], names, old, keeps=makes or "accept_kwargs=True" in str(facts.decorators))
+                return Taking(names, rest, _file(line[0][0]), [f"{module}.{name}"] if known else [], old)
+            if (
+                method == "__init__"
+                and method not in facts.methods
+                and (makes or any(map(DATACLASS.search, facts.decorators)))
+            ):
+                return self._record(
+                    line[position:], names, old, keeps=makes or "accept_kwargs=True" in str(facts.decorators)
+                )
             if method in facts.methods:
                 made = self._made(facts.methods[method], module)
                 names = {**made.names, **names}
                 old |= made.old
                 if made.rest != "forwards":
-                    return Callable_(names, made.rest, _file(line[0][0] if method == "__init__" else module), made.parents, old)
-        return Callable_(names, "raises", _file(line[0][0]), [], old)
+                    return Taking(
+                        names, made.rest, _file(line[0][0] if method == "__init__" else module), made.parents, old
+                    )
+        return Taking(names, "raises", _file(line[0][0]), [], old)
 
     def _record(
         self, line: list[tuple[str, str, ClassFacts | None]], names: dict[str, str], old: dict[str, str], *, keeps: bool
-    ) -> Callable_:
+    ) -> Taking:
         """The `__init__` that dataclasses.dataclass makes."""
         fields: dict[str, str] = {}
         parents, rest = [], "keeps" if keeps else "raises"
@@ -244,22 +265,26 @@ class Release:
                     rest = "open" if name not in {"Enum", "Dict", "OrderedDict"} else rest
             elif keeps or any(map(DATACLASS.search, facts.decorators)):
                 fields |= {field: default for field, default in facts.fields.items() if default != "init=False"}
-        return Callable_({**fields, **names}, rest, _file(line[0][0]), parents, old)
+        return Taking({**fields, **names}, rest, _file(line[0][0]), parents, old)
 
-    def _made(self, signature: Signature, module: str) -> Callable_:
+    def _made(self, signature: Signature, module: str) -> Taking:
         names = dict(signature.names) | dict.fromkeys(signature.taken, "")
         changed = [one for one in signature.decorators if not PASSING.search(one)]
         rest = "open" if changed else signature.rest
         names |= dict.fromkeys(signature.renamed, "")
         if any(one.endswith("validate_hf_hub_args") for one in signature.decorators):
             names |= dict.fromkeys(self._forgiven(), "")
-        return Callable_(names, rest, _file(module), [], dict(signature.renamed))
+        return Taking(names, rest, _file(module), [], dict(signature.renamed))
 
     def _forgiven(self) -> list[str]:
         """What huggingface_hub's decorator takes out of the keywords of what it decorates."""
         text = self.text("huggingface_hub.utils._validators")
         names = re.findall(r"""kwargs\.pop\(["'](\w+)["']""", text)
-        return names if self.package == "huggingface_hub" else ["use_auth_token", "proxies", "resume_download", "local_dir_use_symlinks"]
+        return (
+            names
+            if self.package == "huggingface_hub"
+            else ["use_auth_token", "proxies", "resume_download", "local_dir_use_symlinks"]
+        )
 
     # --- metadata
 
@@ -269,7 +294,10 @@ class Release:
         head = Parser().parsestr(self.archive.read(name).decode("utf-8"), headersonly=True)
         found = {"python": head.get("Requires-Python", "")}
         for line in head.get_all("Requires-Dist", []):
-            match = re.match(r"(torch|transformers|accelerate|peft|datasets|huggingface[-_]hub|tokenizers)\s*\(?([<>=!~][^;)]*)", line)
+            match = re.match(
+                r"(torch|transformers|accelerate|peft|datasets|huggingface[-_]hub|tokenizers)\s*\(?([<>=!~][^;)]*)",
+                line,
+            )
             if match and (";" not in line or match[1] == "torch"):
                 found.setdefault(match[1].replace("_", "-"), match[2].strip())
         return {library: spec for library, spec in found.items() if spec}
@@ -278,13 +306,28 @@ class Release:
         """The value that a module gives a name at its top level, as syntax."""
         text = self.text(module)
         for node in ast.parse(text).body if name in text else ():
-            targets = node.targets if isinstance(node, ast.Assign) else [node.target] if isinstance(node, ast.AnnAssign) else []
+            targets = (
+                node.targets
+                if isinstance(node, ast.Assign)
+                else [node.target]
+                if isinstance(node, ast.AnnAssign)
+                else []
+            )
             if any(isinstance(target, ast.Name) and target.id == name for target in targets):
                 return node.value
         return None
 
 
-OTHERS = {"transformers", "peft", "trl", "accelerate", "datasets", "huggingface_hub", "sentence_transformers", "diffusers"}
+OTHERS = {
+    "transformers",
+    "peft",
+    "trl",
+    "accelerate",
+    "datasets",
+    "huggingface_hub",
+    "sentence_transformers",
+    "diffusers",
+}
 
 
 def _light(text: str) -> ModuleFacts:

@@ -166,7 +166,11 @@ def _class(node: ast.ClassDef) -> ClassFacts:
 
 def _flat(body: list[ast.stmt]) -> list[ast.stmt]:
     """The statements of a class, those under `if` as well."""
-    return [one for node in body for one in ([*_flat(node.body), *_flat(node.orelse)] if isinstance(node, ast.If) else [node])]
+    return [
+        one
+        for node in body
+        for one in ([*_flat(node.body), *_flat(node.orelse)] if isinstance(node, ast.If) else [node])
+    ]
 
 
 def _decorator(node: ast.expr) -> str:
@@ -217,13 +221,16 @@ def _renames(decorator: ast.expr) -> list[tuple[str, str]]:
         return [(old or "", new.value) for old, new in given.items() if isinstance(new, ast.Constant)]
     if not dotted(decorator).endswith("deprecate_kwarg"):
         return []
-    old, new = (*decorator.args, given.get("old_name"))[0], given.get("new_name", (*decorator.args, None, None, None)[2])
+    old, new = (
+        (*decorator.args, given.get("old_name"))[0],
+        given.get("new_name", (*decorator.args, None, None, None)[2]),
+    )
     return [(old.value, new.value if isinstance(new, ast.Constant) else "")] if isinstance(old, ast.Constant) else []
 
 
 def _rest(node: ast.FunctionDef | ast.AsyncFunctionDef) -> tuple[str, list[str]]:
     """What a body does with its `**kwargs`, and the names that it takes out of them."""
-    assert node.args.kwarg is not None  # noqa: S101  the caller looked
+    assert node.args.kwarg is not None
     uses = _Uses(node.args.kwarg.arg, node.name)
     for statement in node.body:
         uses.visit(statement)
@@ -309,7 +316,11 @@ def _environment(tree: ast.Module) -> set[str]:
                 key = node.args[0]
         elif isinstance(node, ast.Subscript) and dotted(node.value).endswith("environ"):
             key = node.slice if isinstance(node.ctx, ast.Load) else None
-        elif isinstance(node, ast.Compare) and len(node.comparators) == 1 and dotted(node.comparators[0]).endswith("environ"):
+        elif (
+            isinstance(node, ast.Compare)
+            and len(node.comparators) == 1
+            and dotted(node.comparators[0]).endswith("environ")
+        ):
             key = node.left
         if isinstance(key, ast.Constant) and isinstance(key.value, str):
             found.add(key.value)

@@ -19,4 +19,6 @@ def spans(held: Iterable[int], count: int) -> str:
             runs[-1][1] = index
         else:
             runs.append([index, index])
-    return ",".join(f"{first}-" if last == count - 1 else f"{first}-{last}" if last > first else f"{first}" for first, last in runs)
+    return ",".join(
+        f"{first}-" if last == count - 1 else f"{first}-{last}" if last > first else f"{first}" for first, last in runs
+    )

@@ -16,7 +16,11 @@ from hflint.facts.libraries import (
 )
 from hflint.facts.versions import Versions, project_versions
 
-TABLES = sorted(path for path in (Path(libraries.__file__).parent / "tables").glob("*.*.json"))
+TABLES = sorted(
+    path
+    for path in (Path(libraries.__file__).parent / "tables").glob("*.*.json")
+    if not path.stem.endswith(("signatures", "history"))
+)
 
 
 @pytest.fixture
@@ -85,7 +89,8 @@ def test_a_replacement_is_not_gone_itself() -> None:
 
 
 def test_the_tables_are_small() -> None:
-    assert sum(path.stat().st_size for path in TABLES) < 1_000_000
+    everything = (Path(libraries.__file__).parent / "tables").glob("*.json")
+    assert sum(path.stat().st_size for path in everything) < 3_000_000
 
 
 # --- names ------------------------------------------------------------------------------------------------------------

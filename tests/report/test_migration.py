@@ -23,7 +23,9 @@ RENAMED = Finding(
 )
 UNSAFE = replace(RENAMED, span=Span(4, 7), fix=Fix("rename it", (Edit(0, 0, ""),), Safety.UNSAFE, "it may differ"))
 BY_HAND = replace(RENAMED, span=Span(8, 11), fix=None, no_fix_reason="it comes from a dict")
-GONE = replace(BY_HAND, code="HF603", name="removed-import", message="`AdamW` was removed from transformers in 4.50; see")
+GONE = replace(
+    BY_HAND, code="HF603", name="removed-import", message="`AdamW` was removed from transformers in 4.50; see"
+)
 OTHER = replace(RENAMED, code="HF101", name="missing-pad-token", message="padding raises")
 
 

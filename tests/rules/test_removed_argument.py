@@ -9,7 +9,7 @@ from datasets import load_dataset
 from huggingface_hub import HfApi, hf_hub_download
 from packaging import version
 from peft import AutoPeftModelForCausalLM, PeftModel
-from transformers import AutoModel, AutoTokenizer, BitsAndBytesConfig, Seq2SeqTrainer, Trainer, TrainingArguments, pipeline
+from transformers import AutoModel, AutoModelForCausalLM, AutoTokenizer, BitsAndBytesConfig, Seq2SeqTrainer, Trainer, TrainingArguments, pipeline
 from trl import DPOTrainer, SFTConfig, SFTTrainer
 import transformers
 """
@@ -50,6 +50,10 @@ def mended(report_of, code, **target):
         ("pipeline('ner', grouped_entities=True)", [("error", "grouped_entities")]),
         ("pipeline('ner')(text, grouped_entities=True)", [("error", "grouped_entities")]),
         ("pipeline('ner', pipeline_class=Ours, grouped_entities=True)", []),
+        ("pipeline('fill-mask', framework='pt')", [("error", "framework")]),
+        ("pipeline('sentiment-analysis', framework='pt', use_auth_token=t)", []),
+        ("pipeline(task, framework='pt')", []),
+        ("pipeline(model='dslim/bert-base-NER', grouped_entities=True)", [("error", "grouped_entities")]),
         ("pipeline('text-generation', model_kwargs={'load_in_4bit': True})", [("error", "load_in_4bit")]),
         ("pipeline('text-generation', model_kwargs={'low_cpu_mem_usage': True})", []),
         ("SFTConfig('out', model_init_kwargs={'load_in_8bit': True})", [("error", "load_in_8bit")]),
@@ -59,6 +63,11 @@ def mended(report_of, code, **target):
 )
 def test_what_a_call_gives_that_is_gone(report_of, code, expected):
     assert found(report_of, code) == expected
+
+
+def test_a_class_that_may_be_another_librarys_may_take_it(report_of):
+    code = "def load(small):\n    cls = AutoModel if small else PeftModel\n    Trainer(cls.from_pretrained('x', load_in_8bit=True))\n"
+    assert found(report_of, code) == []
 
 
 def test_the_message_says_when_what_happens_and_what_the_project_allows(report_of):

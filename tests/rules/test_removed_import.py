@@ -132,3 +132,11 @@ def test_a_replacement_that_some_allowed_version_lacks_is_not_written(report_of)
         "`AutoModelForImageTextToText` is there since transformers 4.46 only, and this project allows 4.45.0"
     ]
     assert report_of(code, "HF603", transformers="4.57.6").findings == ()
+
+
+def test_a_library_that_is_not_named_is_not_newer_than_transformers_allows(report_of):
+    use = "import huggingface_hub\nfrom transformers import Trainer\nTrainer(huggingface_hub.HfFolder())\n"
+    assert len(report_of(use, "HF603").findings) == 1
+    assert len(report_of(use, "HF603", transformers=">=4.57").findings) == 1
+    assert report_of(use, "HF603", transformers="4.57.6").findings == ()
+    assert len(report_of(use, "HF603", transformers="4.57.6", huggingface_hub=">=0.34").findings) == 1

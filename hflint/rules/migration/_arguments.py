@@ -33,19 +33,38 @@ if TYPE_CHECKING:
 
 SWALLOWED = ("ignored", "warns")  # effects of an argument that is dropped: nothing raises
 _LOADS_MODEL = "transformers.PreTrainedModel.from_pretrained"
-_PER_CALL = frozenset(
-    {"grouped_entities", "ignore_subwords", "return_all_scores"}
-)  # what a pipeline's call takes as well
+_PER_CALL = frozenset({"grouped_entities", "ignore_subwords", "return_all_scores"})  # a pipeline's call takes them too
+_OF_ANY = frozenset({"framework", "use_auth_token"})  # given to pipelines of any task
+# Tasks whose pipelines take any keyword and do nothing with it (transformers 5.23.0 pipelines/, three of them run).
+_SWALLOWING = frozenset(
+    [
+        "audio-classification",
+        "depth-estimation",
+        "document-question-answering",
+        "feature-extraction",
+        "image-feature-extraction",
+        "image-segmentation",
+        "mask-generation",
+        "object-detection",
+        "sentiment-analysis",
+        "table-question-answering",
+        "text-classification",
+        "zero-shot-audio-classification",
+        "zero-shot-classification",
+        "zero-shot-image-classification",
+        "zero-shot-object-detection",
+    ]
+)
 _TOGETHER = {"grouped_entities": "ignore_subwords"}  # two that are one argument now
 
 
 def changed_arguments(call: LibraryCall, context: Context) -> Iterator[Change]:
     """The changes of the keywords that a call gives: those written in it, or certainly brought by a dict."""
     changes = _changes(call)
-    if changes and call.library == "trl" and imports_unsloth(context):
+    if not changes or (call.library == "trl" and imports_unsloth(context)):
         return
-    for name in changes.keys() & call.arguments.keys():
-        if _is_given(call, name) and not is_own(call, name) and not _is_kept(call, changes[name]):
+    for name in call.arguments:
+        if name in changes and _is_given(call, name) and not is_own(call, name) and not _is_kept(call, changes[name]):
             yield changes[name]
 
 
@@ -56,8 +75,9 @@ def changed_in_dict(call: LibraryCall, context: Context) -> Iterator[tuple[str, 
     if table is None or (call.library == "trl" and imports_unsloth(context)):
         return
     changes = argument_changes(_LOADS_MODEL)
-    for key in changes.keys() & table.entries.keys():
-        if table.entries[key].every(lambda value: value is not ABSENT) and changes[key].effect not in SWALLOWED:
+    for key, value in table.entries.items():
+        given = key in changes and value.every(lambda one: one is not ABSENT)
+        if given and changes[key].effect not in SWALLOWED:
             yield name, changes[key]
 
 
@@ -115,19 +135,14 @@ def is_own(call: LibraryCall, name: str) -> bool:
 
 
 def _is_kept(call: LibraryCall, change: Change) -> bool:
-    """Whether this pipeline is one whose own parameters swallow it, or may be."""
-    load = (
-        call
-        if isinstance(call, PipelineLoad)
-        else the(call.receiver, PipelineLoad)
-        if isinstance(call, PipelineCall)
-        else None
-    )
-    if load is None:
+    """Whether the pipeline made is one that swallows it, or may be."""
+    made = call if isinstance(call, PipelineLoad) else None
+    if isinstance(call, PipelineCall):
+        made = the(call.receiver, PipelineLoad)
+    if made is None or change.effect in SWALLOWED:
         return False
-    if not load.lacks("pipeline_class"):
-        return True
-    return bool(change.unless) and load.argument("task").constant in (*change.unless, None)
+    task = made.argument("task").constant
+    return not made.lacks("pipeline_class") or task in _SWALLOWING or (change.name in _OF_ANY and task is MISSING)
 
 
 def subject(call: LibraryCall, change: Change) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from hflint.facts.libraries import argument_changes
 from hflint.facts.signatures import model_settings, signature
 from hflint.semantics.objects import (
     Adapter,
@@ -30,18 +31,35 @@ from hflint.semantics.values import the
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from hflint.facts.libraries import Change
     from hflint.facts.signatures import Refusal, Signature
     from hflint.facts.versions import Range
     from hflint.semantics.values import Value
 
 _DATASETS = ("Dataset", "DatasetDict", "IterableDataset", "IterableDatasetDict")
 _STILL_DATASETS = frozenset(
-    ["map", "filter", "shuffle", "select", "rename_column", "rename_columns", "remove_columns", "cast_column", "with_format"]
+    [
+        "map",
+        "filter",
+        "shuffle",
+        "select",
+        "rename_column",
+        "rename_columns",
+        "remove_columns",
+        "cast_column",
+        "with_format",
+    ]
 )
 _SPLITS = frozenset(["train", "test", "validation", "dev", *(f"{method}()" for method in _STILL_DATASETS)])
 _TOKENIZER = "transformers.PreTrainedTokenizerBase"
 _MODEL = "transformers.PreTrainedModel"
-_UNSPECIFIC = ("AutoTokenizer", "PreTrainedTokenizerFast", "LlamaTokenizerFast", "GPT2TokenizerFast", "BertTokenizerFast")
+_UNSPECIFIC = (
+    "AutoTokenizer",
+    "PreTrainedTokenizerFast",
+    "LlamaTokenizerFast",
+    "GPT2TokenizerFast",
+    "BertTokenizerFast",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,14 +89,24 @@ class Target:
         """What all signatures refuse; None where one takes the keyword."""
         found = [one.refusal(name, versions) for one in self.signatures]
         refused = [one for one in found if one is not None]
-        if len(refused) < len(found) or (self.spelling and name in model_settings()):
+        if len(refused) < len(found) or (self.spelling and self._means_something(name)):
             return None
         releases = tuple(one for one in refused[0].releases if all(one in other.releases for other in refused))
         return replace(refused[0], releases=releases) if releases else None
 
+    def _means_something(self, name: str) -> bool:
+        """Whether some release or some model takes it."""
+        return name in model_settings() or any(one.knows(name) for one in self.signatures)
+
+    def changes(self) -> dict[str, Change]:
+        """What the tables of changes say of its arguments."""
+        names = (f"{one.library.replace('-', '_')}.{one.name}" for one in self.signatures)
+        return {name: change for owner in names for name, change in argument_changes(owner).items()}
+
     def needs_near(self, refusal: Refusal) -> bool:
-        """Whether only a name that is nearly that of a parameter is worth a word."""
-        return (self.spelling and refusal.since is None) or refusal.fates == {"keeps"}
+        """Whether only a name that is nearly that of a parameter is worth a word: others may be kept on purpose, or for older releases."""
+        makes = self.name.rpartition(".")[2][:1].isupper()
+        return self.spelling or refusal.fates == {"keeps"} or (refusal.fates == {"drops"} and not makes)
 
     def parameters(self, versions: Mapping[str, Range]) -> list[str]:
         """What it takes in all allowed releases."""
@@ -93,9 +121,17 @@ def called(call: LibraryCall) -> Target | None:
         return _method(call)
     if isinstance(call, PipelineLoad):
         known = "transformers.GenerationConfig", "transformers.Pipeline"
-        return _target("pipeline", call.callee, *known, spelling=True) if call.lacks("pipeline_class", "trust_remote_code") else None
+        return (
+            _target("pipeline", call.callee, *known, spelling=True)
+            if call.lacks("pipeline_class", "trust_remote_code")
+            else None
+        )
     if isinstance(call, ModelLoad) and call.library == "transformers":
-        return _target(f"{call.name}.from_pretrained", f"{_MODEL}.from_pretrained", spelling=True) if _is_native(call) else None
+        return (
+            _target(f"{call.name}.from_pretrained", f"{_MODEL}.from_pretrained", spelling=True)
+            if _is_native(call)
+            else None
+        )
     if isinstance(call, Load) and call.callee.endswith(".from_pretrained"):
         return None
     return _target(call.name, call.callee)
@@ -139,7 +175,13 @@ def _generate(call: GenerateCall) -> Target | None:
     load = the_model(call.receiver)
     if load is None or not _is_native(load) or not call.lacks("custom_generate", "trust_remote_code"):
         return None
-    return _target("generate", "transformers.GenerationMixin.generate", "transformers.GenerationConfig", spelling=True, error="ValueError")
+    return _target(
+        "generate",
+        "transformers.GenerationMixin.generate",
+        "transformers.GenerationConfig",
+        spelling=True,
+        error="ValueError",
+    )
 
 
 def _is_native(load: LibraryCall) -> bool:

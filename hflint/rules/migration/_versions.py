@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 _UNSLOTH = re.compile(r"^[ \t]*(?:import|from)[ \t]+unsloth\b", re.MULTILINE)
 UNSTATED = "newest known"  # the origin of a range that nothing in the project speaks of
+# Which releases of transformers the newest ones of other libraries can be installed with (requirements of the wheels).
+_BESIDE = {"huggingface_hub": ">=5", "trl": ">=4.56.2", "sentence-transformers": ">=5"}
 
 
 def versions_at(use: Object, context: Context) -> Mapping[str, Range] | None:
@@ -25,7 +27,7 @@ def versions_at(use: Object, context: Context) -> Mapping[str, Range] | None:
     None where that cannot be told, or where the code provides for the change itself: it catches the error, asks for a feature, is for type
     checkers only, or never runs under any allowed release.
     """
-    versions: Mapping[str, Range] = context.versions
+    versions = _compatible(context.versions)
     if versions["transformers"].origin == UNSTATED and imports_unsloth(context):
         return None  # it allows older releases than the newest
     for guard in use.where.guards:
@@ -34,6 +36,17 @@ def versions_at(use: Object, context: Context) -> Mapping[str, Range] | None:
             return None
         versions = narrowed
     return versions
+
+
+def _compatible(versions: Mapping[str, Range]) -> Mapping[str, Range]:
+    """The ranges without those libraries that stand at their newest release for want of another, and cannot do so beside transformers."""
+    transformers = versions["transformers"]
+    if transformers.origin == UNSTATED:
+        return versions
+    out = {
+        name for name, needed in _BESIDE.items() if versions[name].origin == UNSTATED and not transformers.any(needed)
+    }
+    return {name: versions[name] for name in versions if name not in out} if out else versions
 
 
 def imports_unsloth(context: Context) -> bool:
@@ -72,6 +85,7 @@ def everywhere(change: Change, versions: Mapping[str, Range]) -> str:
 
 def lacking(change: Change, versions: Mapping[str, Range]) -> str:
     """Why what takes its place cannot be written: an allowed release has not got it."""
-    found = versions[change.replacement_library]
-    new = (change.replacement or "").rpartition(".")[2]
-    return f"`{new}` is there since {found.library} {change.replacement_since} only, and this project allows {found.lowest}"
+    found = versions.get(change.replacement_library)
+    oldest = f"this project allows {found.lowest}" if found else "this project names no version"
+    since = f"{change.replacement_library} {change.replacement_since}"
+    return f"`{(change.replacement or '').rpartition('.')[2]}` is there since {since} only, and {oldest}"

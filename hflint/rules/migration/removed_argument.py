@@ -34,7 +34,7 @@ def check(call: LibraryCall, context: Context) -> Iterator[Finding]:
         if versions is None or change.library not in versions or not change.gone_in(versions):
             continue
         whole = removed_name(call.callee)
-        if whole is not None and whole.always_gone(versions):
+        if whole is not None and whole.library in versions and whole.always_gone(versions):
             return  # the class itself is gone: that is removed-import's to say
         severity = _severity(call, change, versions, context)
         if severity is not None:

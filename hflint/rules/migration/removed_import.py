@@ -29,14 +29,16 @@ _LOST = {"torch.optim.AdamW": {"correct_bias", "no_deprecation_warning"}}
 def check(use: Import | NameUse, context: Context) -> Iterator[Finding]:
     """An import of such a name, or its use through its module."""
     change = removed_name(use.name)
-    if change is None or not change.removed or not _is_told_here(use, change, context):
+    if change is None or not change.removed:
         return
     versions = versions_at(use, context)
     if versions is None or change.library not in versions or not change.gone_in(versions):
         return
+    if not _is_told_here(use, change, context):
+        return
     fix, no_fix = _mend(use, change, versions, context)
     module = change.kind == "module"
-    effect = ("ModuleNotFoundError" if module else "ImportError") if isinstance(use, Import) else "AttributeError"
+    effect = "ImportError" if isinstance(use, Import) else "AttributeError"
     what = f"the module `{change.owner}.{change.name}`" if module else f"`{change.name}`"
     yield context.finding(
         use.span,

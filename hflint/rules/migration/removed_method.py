@@ -55,7 +55,7 @@ def check(use: LibraryCall | AttributeUse, context: Context) -> Iterator[Finding
     if owner is None or change is None or not change.removed or _keeps_it(owner, use, change):
         return
     versions = versions_at(use, context)
-    if versions is None or not change.gone_in(versions):
+    if versions is None or not change.gone_in(versions) or _is_asked_for(use):
         return
     fix, no_fix = _mend(use, change, versions, context)
     what = {"batch-encoding": "what a tokenizer returns"}.get(kind, f"a {kind}")
@@ -72,8 +72,7 @@ def check(use: LibraryCall | AttributeUse, context: Context) -> Iterator[Finding
 def _taken(use: LibraryCall | AttributeUse) -> tuple[LibraryCall | None, str, str]:
     """The object that a method or attribute is taken from, its kind, and the name."""
     if isinstance(use, AttributeUse):
-        written = use.place.module.code(use.place.node).endswith(use.name)  # not getattr(owner, "name", default)
-        return (use.owner, _kind(use.owner), use.name) if written else (None, "", "")
+        return use.owner, _kind(use.owner), use.name
     if not isinstance(use, MethodCall):
         made, _, name = use.callee.rpartition(".")  # DynamicCache.from_legacy_cache(...)
         return use, "cache" if _is_cache(made) else "", name
@@ -115,6 +114,11 @@ def _keeps_it(owner: LibraryCall, use: LibraryCall | AttributeUse, change: Chang
     given = isinstance(use, LibraryCall) and use.given(*_SPECIAL)
     called = (owner.name, _plain(owner.argument("pretrained_model_name_or_path", "model").constant))
     return given or any(_plain(name).find(_plain(kept)) >= 0 for kept in change.unless for name in called)
+
+
+def _is_asked_for(use: LibraryCall | AttributeUse) -> bool:
+    """Whether it is a `getattr(owner, "name", default)`; looked at last, for places cost time."""
+    return isinstance(use, AttributeUse) and not use.place.module.code(use.place.node).endswith(use.name)
 
 
 def _plain(name: object) -> str:

@@ -5,10 +5,12 @@ from __future__ import annotations
 from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
+from packaging.version import Version
+
 from hflint.facts.libraries import removed_name
+from hflint.facts.signatures import Refusal
 from hflint.findings import Finding, Fix, Safety, Severity
 from hflint.rules import rule
-from hflint.rules.migration._arguments import changed_arguments
 from hflint.rules.migration._callables import Target, called
 from hflint.rules.migration._versions import UNSTATED, imports_unsloth, versions_at
 from hflint.semantics.objects import LibraryCall
@@ -17,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from hflint.context import Context
-    from hflint.facts.signatures import Refusal
+    from hflint.facts.libraries import Change
     from hflint.facts.versions import Range
 
 _DELETE = "what it was meant to do is not known"
@@ -32,23 +34,45 @@ def check(call: LibraryCall, context: Context) -> Iterator[Finding]:
     versions = versions_at(call, context)
     if versions is None or target.library not in versions:
         return
-    written = [name for name, node in call.nodes.items() if node.keyword is not None]
-    refused = {name: refusal for name in written if (refusal := target.refusal(name, versions))}
-    if not refused or _is_told_otherwise(call, versions):
-        return
-    theirs = {change.name for change in changed_arguments(call, context) if change.removed or change.deprecated}
-    for name, refusal in refused.items():
-        near = _nearest(name, target.parameters(versions))
-        if name in theirs or (target.needs_near(refusal) and not near):
+    changes = target.changes()
+    known = target.parameters(versions)
+    for name, node in call.nodes.items():
+        change = changes.get(name)
+        if node.keyword is None or (change and (change.removed or change.deprecated)):
+            continue  # what went or will go is removed-argument's and renamed-argument's to say
+        refusal = target.refusal(name, versions)
+        near = _nearest(name, known) if refusal else None
+        if refusal and target.needs_near(refusal) and not near:
+            refusal = None
+        refusal = refusal or (_not_yet(change, versions) if change else None)
+        if refusal is None or _is_told_otherwise(call, versions) or _is_one_of_several(call, context):
             continue
         fix, no_fix = _mend(call, name, near, context)
         yield context.finding(
             call.argument_span(name),
-            _message(name, target, refusal, near or _like(name, target.parameters(versions)), versions),
+            _message(name, target, refusal, near or _like(name, known), versions),
             fix=fix,
             no_fix=no_fix,
             severity=_severity(refusal, versions),
         )
+
+
+def _is_one_of_several(call: LibraryCall, context: Context) -> bool:
+    """Whether the same call may call something else, as in `config_class(**options)`: which options go with which is not known."""
+    others = (one for one in context.program.objects if isinstance(one, LibraryCall) and one.callee != call.callee)
+    return any(one.span == call.span and one.place.module is call.place.module for one in others)
+
+
+def _not_yet(change: Change, versions: Mapping[str, Range]) -> Refusal | None:
+    """An argument that came later than some allowed release, as the table of changes has it."""
+    too_old = (
+        versions[change.library].narrowed(f"<{change.since}")
+        if change.since and change.effect in {"", "TypeError"}
+        else None
+    )
+    if too_old is None:
+        return None
+    return Refusal(change.library, too_old.releases, False, frozenset({"raises"}), since=Version(change.since or ""))
 
 
 def _is_told_otherwise(call: LibraryCall, versions: Mapping[str, Range]) -> bool:

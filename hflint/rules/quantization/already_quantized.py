@@ -27,7 +27,9 @@ _STORED = {  # how a checkpoint is stored: the configuration classes that may go
     "fp8": ("FineGrainedFP8Config", "FbgemmFp8Config", "CompressedTensorsConfig"),
 }
 _BITSANDBYTES = "BitsAndBytesConfig"
-_OTHERWISE = re.compile(r"lora|adapter|peft|merged|dequant|(?<![a-z0-9])(?:bf16|fp16|16bit)", re.IGNORECASE)  # in a name
+_OTHERWISE = re.compile(
+    r"lora|adapter|peft|merged|dequant|(?<![a-z0-9])(?:bf16|fp16|16bit)", re.IGNORECASE
+)  # in a name
 _KEYWORDS = ("quantization_config", "load_in_4bit", "load_in_8bit")
 
 

@@ -25,6 +25,12 @@ _LITTLE = 0.15  # of the parameters: below, a model takes at least nine tenths o
 _MOST = 0.5
 _READ = ("4.57.6", "5.23.0")  # the releases in which architectures were counted
 _FOUR = 4
+_NO_CODE = (
+    "mixtral",
+    "qwen2_moe",
+    "qwen3_moe",
+    "olmoe",
+)  # their repositories bring no code: trust_remote_code does nothing
 # Models whose sizes are not the defaults of their architecture, by their parameters: counted by hflint.facts.shape.
 _COUNTED = {
     140_630_071_296: (0.0351, 0.9971),  # Mixtral-8x22B
@@ -52,7 +58,7 @@ def check(load: ModelLoad, context: Context) -> Iterator[Finding]:
         return
     kind = architecture(facts.model_type)
     gap = _gap(kind) if kind is not None else None
-    remote = not load.lacks("trust_remote_code") and load.argument("trust_remote_code").constant is not False
+    remote = facts.model_type not in _NO_CODE and not _is_native(load)
     allowed = releases_for(load.where, context)
     if kind is None or gap is None or allowed is None or remote or load.custom_class or load.library != "transformers":
         return
@@ -68,6 +74,11 @@ def check(load: ModelLoad, context: Context) -> Iterator[Finding]:
         related=[(config.span, "asks for it")],
         no_fix=_advice(gap),
     )
+
+
+def _is_native(load: ModelLoad) -> bool:
+    """Whether code of the repository is certainly not run."""
+    return load.lacks("trust_remote_code") or load.argument("trust_remote_code").constant in (False, None)
 
 
 def _gap(kind: Architecture) -> _Gap | None:
