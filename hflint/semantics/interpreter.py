@@ -343,9 +343,9 @@ class Interpreter(Calls):
         self.scope.load = load
 
     def _bind_import(self, alias: cst.ImportAlias, name: str, bound: str, stands_for: str) -> None:
-        if name.partition(".")[0] in LIBRARIES:
-            self.record(Import(self.place(alias), self.where(), name, bound))
         value = self.imported(stands_for, alias)
+        if name.partition(".")[0] in LIBRARIES and isinstance(value, Symbol):
+            self.record(Import(self.place(alias), self.where(), name, bound))
         self.scope.names[bound] = value
 
     # Modules of the project

@@ -127,7 +127,8 @@ class Modules:
     def _is_foreign(self, top: str, beside: Path) -> bool:
         if top not in _FOREIGN:
             return False
-        return top not in LIBRARIES or not self._is_file(beside / f"{top}.py")
+        own = (beside / f"{top}.py", beside / top / "__init__.py", self._folder / top / "__init__.py")
+        return top not in LIBRARIES or not any(self._is_file(path) for path in own)  # a copy of its own, or a namesake
 
     def _roots(self, path: Path, level: int) -> list[Path]:
         """Where an import starts: the package for a relative one; for others the script's folder, its package's, the project's, `src`."""

@@ -174,7 +174,7 @@ def test_concise_is_one_line_a_finding(snapshot):
 
 
 def test_formats_are_found_by_file():
-    assert formats() == ["full", "concise", "json"]
+    assert formats() == ["full", "concise", "json", "migration"]
 
 
 @pytest.mark.parametrize(
