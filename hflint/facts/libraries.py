@@ -192,6 +192,32 @@ def method_change(owner_kind: str, method: str) -> Change | None:
     return _change(library, "method", f"{owner_kind}.{method}")
 
 
+@cache
+def _gone(library: str) -> tuple[frozenset[str], frozenset[str]]:
+    """The last parts of the names, and the modules, that some version of a library lacks."""
+    found = [
+        frozenset(
+            (owner, name)
+            for owner, entries in _table(library, kind).get("changes", {}).items()
+            for name, entry in entries.items()
+            if "removed" in entry
+        )
+        for kind in ("name", "module")
+    ]
+    return frozenset(name for _, name in found[0]), frozenset(f"{owner}.{name}" for owner, name in found[1])
+
+
+def may_be_gone(module: str, name: str) -> bool:
+    """Whether an imported name may be one that some version of its library lacks: a cheap question for the gate."""
+    path = f"{module}.{name}" if module else name
+    library = _library(path)
+    if library is None:
+        return False
+    names, modules = _gone(library)
+    parts = path.split(".")
+    return name in names or any(".".join(parts[:count]) in modules for count in range(2, len(parts) + 1))
+
+
 def environment_change(variable: str) -> Change | None:
     """What became of an environment variable that one of the libraries reads."""
     found = (_change(library, "environment", f"os.environ.{variable}") for library in _LIBRARIES.values())

@@ -175,7 +175,7 @@ class Calls(Expressions):
                 method, [callee, *given.positional], given.keywords, self.place(node), open=given.open
             )
         self.escape(given.all(), _text(node.func), node)
-        return Unknown(f"result of {_text(node.func)}")
+        return Feature("version") if "version" in _text(node.func) else Unknown(f"result of {_text(node.func)}")
 
     # Names of other modules
 
@@ -192,7 +192,7 @@ class Calls(Expressions):
             return Unknown(f"{callee.name} is replaced by the program")
         if callee.name.endswith(("require_version", "require_version_core", "min_version")):
             self.later_guards += (Guard("version"),)
-        if callee.name.endswith(("_available", "_version", "version_check")):
+        if callee.name.endswith(("_available", "_version", "version_check")) and not callee.name.startswith("torch."):
             return Feature(callee.name)
         found = call_kind(callee.name)
         if found is not None:

@@ -12,6 +12,7 @@ import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from hflint.facts.libraries import argument_changes, may_be_gone
 from hflint.semantics.catalog import LIBRARIES, call_kind
 from hflint.semantics.objects import LibraryCall, Trainer, TrainingArguments
 
@@ -55,7 +56,7 @@ _UPSETTING = frozenset(
     {"exec", "globals", "locals", "runpy", "require_version", "check_min_version", "Version", "parse_version"}
 )
 # Types that code subclasses, annotates with and tests for, and never calls to some effect.
-_MUTE = re.compile(r"^(PreTrained|Pretrained|AutoConfig$|PeftConfig$)")
+_MUTE = re.compile(r"^(PreTrained|Pretrained|PeftConfig$)")
 # What a project's own module may offer that makes an object of a library; only decides whether the call is parsed.
 _LOCAL_MAKER = re.compile(r"(model|tokeni[sz]er|processor|pipe|trainer|peft|lora|quant|llm)", re.IGNORECASE)
 # Packages that are not the project's own.
@@ -69,11 +70,6 @@ _SMALL = 15  # lines of a helper that is followed in any case
 
 
 _DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
-
-
-def may_be_gone(_module: str, _name: str) -> bool:
-    """Whether an imported name is one that some version of its library lacks."""
-    return False
 
 
 def mentions_library(data: bytes) -> bool:
@@ -234,7 +230,8 @@ def _roles(module: str, name: str) -> set[str]:
     kind = call_kind(f"{module}.{name}") if module else None
     if kind is None:
         return {"call", "base"}
-    called = (kind[0] is not LibraryCall and not _MUTE.match(name)) or name == "Accelerator"
+    told = kind[0] is not LibraryCall or name in ("Accelerator", "HfApi") or bool(argument_changes(f"{module}.{name}"))
+    called = told and not _MUTE.match(name)
     return ({"call"} if called else set()) | ({"base"} if issubclass(kind[0], Trainer | TrainingArguments) else set())
 
 

@@ -511,6 +511,8 @@ class Interpreter(Calls):
                 with self.guarded(Guard("type-checking")):
                     return self._suite(node.body)
             return self._suite(node.body)
+        if _is_never(node.test):
+            return self._otherwise(node.orelse)
         start, ends = self.fork(), []
         with self.guarded(*self.guards_of(test, positive=True), conditional=True):
             then = self._suite(node.body)
@@ -761,6 +763,10 @@ def _dotted(node: cst.BaseExpression) -> str:
     if isinstance(node, cst.Attribute):
         return f"{_dotted(node.value)}.{node.attr.value}"
     return node.value if isinstance(node, cst.Name) else ""
+
+
+def _is_never(node: cst.BaseExpression) -> bool:
+    return isinstance(node, cst.Name | cst.Integer) and node.value in ("False", "0")
 
 
 def _is_exit_stack(node: cst.BaseExpression) -> bool:

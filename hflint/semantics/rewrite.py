@@ -79,13 +79,10 @@ class Rewriter:
             return (Edit(line_start, self._next_line(line_end), ""),)  # a comma left before it is a trailing comma
         if comma:
             blank = re.compile(r"[ \t]*").match(self.text, end)
-            return (
-                Edit(
-                    start,
-                    blank.end() if blank and not self.text[blank.end() :].startswith(("\r", "\n", "#")) else end,
-                    "",
-                ),
-            )
+            next_one = blank.end() if blank else end
+            if self.text.startswith(("\r", "\n", "#"), next_one):
+                return (Edit(len(self.text[:start].rstrip(" \t")), end, ""),)
+            return (Edit(start, next_one, ""),)
         if position:
             return (Edit(self._argument_span(args[position - 1]).end, end, ""),)
         return (Edit(start, end, ""),)
@@ -240,12 +237,13 @@ class Rewriter:
                     if alias.name == name:
                         return alias.asname or name, ()
                 beside = beside or (statement if statement.names[0].name != "*" else None)
+        if beside is not None:
+            return name, self._beside(beside, name)
+        for statement in self._imports:
             if isinstance(statement, ast.Import):
                 for alias in statement.names:
                     if alias.name == module and (alias.asname or "." not in module):
                         return f"{alias.asname or module}.{name}", ()
-        if beside is not None:
-            return name, self._beside(beside, name)
         return name, self._new_import(f"from {module} import {name}")
 
     def _beside(self, statement: ast.ImportFrom, name: str) -> Edits:

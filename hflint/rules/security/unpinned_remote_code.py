@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from hflint.facts.model_names import is_model_id
 from hflint.findings import Finding, Severity
 from hflint.rules import rule
+from hflint.rules.loading._remote_code import needs_none
 from hflint.semantics.objects import LibraryCall, Load, PipelineLoad
 from hflint.semantics.values import ABSENT, MISSING, Value
 
@@ -29,7 +30,7 @@ def check(load: LibraryCall, context: Context) -> Iterator[Finding]:
     model_id = _model_id(load).constant
     if not isinstance(model_id, str) or "/" not in model_id or not is_model_id(model_id):
         return
-    if _may_be_pinned(load) or _is_native(model_id, context) or _is_written_here(model_id, context):
+    if _may_be_pinned(load) or _is_native(model_id, load, context) or _is_written_here(model_id, context):
         return
     revision = next((text for text in (load.argument(name).constant for name in _REVISIONS) if text), None)
     yield context.finding(
@@ -69,10 +70,12 @@ def _not_pinned_by(revision: object) -> str:
     return "no `revision` pins it to a commit that somebody has read"
 
 
-def _is_native(model_id: str, context: Context) -> bool:
-    """Whether the model needs none of its repository's code, so that the flag is to go rather than to be pinned."""
+def _is_native(model_id: str, load: LibraryCall, context: Context) -> bool:
+    """Whether the model needs none of its repository's code: unnecessary-remote-code says so then, and the flag is to go."""
     facts = context.model(model_id)
-    return facts is not None and facts.remote_code is False
+    if facts is None or not isinstance(load, Load | PipelineLoad):
+        return False
+    return facts.remote_code is False or needs_none(facts, load, context) is not None
 
 
 def _is_written_here(model_id: str, context: Context) -> bool:
