@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from hflint.files import Source
     from hflint.project import Project
     from hflint.semantics.build import SyntaxProblem
+    from hflint.semantics.objects import Object
     from hflint.semantics.program import Program
 
 DEBUG = "HFLINT_DEBUG"  # set to 1: the traceback of an internal error goes to stderr
@@ -134,12 +135,14 @@ def _judge(
     from hflint.context import Context
 
     context = Context(program, project.settings, project.versions, project.models)
-    objects = list(program.objects)
+    kinds: dict[type, list[Object]] = {}
+    for one in program.objects:
+        kinds.setdefault(type(one), []).append(one)
     findings: list[Finding] = []
     failed = []
     for rule in project.rules:
         if rule.code in active:
-            subjects = [one for one in objects if isinstance(one, rule.subject)]
+            subjects = [one for kind, ones in kinds.items() if issubclass(kind, rule.subject) for one in ones]
             context.rule = rule
             before = len(errors)
             with _contained(rule.name, errors):

@@ -827,8 +827,16 @@ def _blocks_of(node: cst.CSTNode) -> list[cst.CSTNode]:
     return found
 
 
-def _breaks(node: cst.CSTNode) -> bool:
-    if isinstance(node, cst.Break | cst.Return):
-        return True
-    skip = cst.For | cst.While | cst.FunctionDef | cst.ClassDef | cst.BaseExpression
-    return any(_breaks(child) for child in node.children if not isinstance(child, skip))
+def _breaks(suite: cst.BaseSuite) -> bool:
+    """Whether a loop's block can leave the loop."""
+    stack: list[cst.CSTNode] = list(suite.body)
+    while stack:
+        one = stack.pop()
+        if isinstance(one, cst.SimpleStatementLine):
+            if any(isinstance(small, cst.Break | cst.Return) for small in one.body):
+                return True
+        elif isinstance(one, cst.Break | cst.Return):
+            return True
+        elif not isinstance(one, cst.For | cst.While | cst.FunctionDef | cst.ClassDef):
+            stack.extend(_blocks_of(one))
+    return False

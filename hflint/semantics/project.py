@@ -82,6 +82,7 @@ class Modules:
         self._folder = folder.resolve()
         self._known: dict[Path, Foreign | None] = {}
         self._files: dict[Path, bool] = {}
+        self._found: dict[tuple[Path, str], tuple[Foreign | None, str] | None] = {}
         self.read: set[Path] = set()  # what was asked for since `start`, found or not: what a program depends on
 
     def start(self) -> None:
@@ -97,6 +98,15 @@ class Modules:
         `name` is absolute, or relative with leading dots. The module is None for a folder without `__init__.py`; the answer is None for what is
         not the project's.
         """
+        key = importer.parent, name
+        if key not in self._found:
+            self._found[key] = self._find(importer, name)
+        found = self._found[key]
+        if found is not None and found[0] is not None:
+            self.read.add(found[0].source.path)
+        return found
+
+    def _find(self, importer: Path, name: str) -> tuple[Foreign | None, str] | None:
         level = len(name) - len(name.lstrip("."))
         parts = name.lstrip(".").split(".") if name.strip(".") else []
         if not level and (not parts or self._is_foreign(parts[0], importer.parent)):
@@ -164,7 +174,6 @@ class Modules:
         return (self._module(best[0]) if best[0] else None), ".".join(parts[best[1] :])
 
     def _module(self, path: Path) -> Foreign | None:
-        self.read.add(path)
         if path not in self._known:
             try:
                 small = path.stat().st_size <= LARGEST

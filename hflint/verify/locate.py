@@ -190,8 +190,9 @@ class _Recipe:
         else:
             made = twin.make_tokenizer(facts, pad=pad, size=min(VOCAB, size))
             vocab = len(made) + max(0, size - VOCAB)
-        labels = {"num_labels": self.labels} if self.labels else {}  # a head that a load makes anew fits
-        config = twin.twin_config(self.full, vocab, vocab_size=vocab, **labels, **twin.special_ids(made))
+        names = {number: f"LABEL_{number}" for number in range(self.labels)}
+        head = {"id2label": names, "label2id": {name: number for number, name in names.items()}} if names else {}
+        config = twin.twin_config(self.full, vocab, vocab_size=vocab, **head, **twin.special_ids(made))
         if not self.own and (getattr(config, "type_vocab_size", 0) or 0) < 2:
             # 4.x makes token types for every tokenizer, and saves what it was made with.
             made.model_input_names = made.init_kwargs["model_input_names"] = ["input_ids", "attention_mask"]

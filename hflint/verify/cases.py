@@ -1,0 +1,198 @@
+"""From findings to cases: the setups of a file as it is, and as the fix of one finding leaves it."""
+
+from __future__ import annotations
+
+import ast
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from hflint.check import check_source
+from hflint.files import FileError, Source, source_from_bytes
+from hflint.fix import apply_edits, fix_source
+from hflint.semantics.build import SyntaxProblem, build_program
+from hflint.semantics.objects import Import, LibraryCall, NameUse, Object
+from hflint.verify.bindings import keywords_at
+from hflint.verify.extract import Extraction
+from hflint.verify.linked import Linked, objects_at
+from hflint.verify.probes import find_probe
+from hflint.verify.session import Case
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+
+    from hflint.findings import Edit, Finding
+    from hflint.project import Project
+    from hflint.semantics.program import Program
+    from hflint.verify.setup import Setup
+
+
+@dataclass(frozen=True)
+class Unverified:
+    """A finding that is not run, and why."""
+
+    rule: str
+    path: str
+    line: int
+    reason: str
+
+
+def cases_of(
+    source: Source,
+    findings: Sequence[Finding],
+    project: Project,
+    wanted: Callable[[Finding], bool] = lambda _finding: True,
+) -> Iterator[Case | Unverified]:
+    """A case for each finding that is `wanted` and whose rule has a probe, in order; an `Unverified` for one without.
+
+    A case's `others` has the same finding in the file where the other findings are mended on both sides: for programs
+    whose other defects are in the way.
+    """
+    program = build_program(source, project.modules)
+    for finding in filter(wanted, findings):
+        line = source.locate(finding.span.start).line
+        if find_probe(finding.name) is None:
+            yield Unverified(finding.name, source.name, line, "its rule has no probe")
+            continue
+        case = _case(_view(program, finding), finding, project)
+        if case is not None and any(other is not finding and other.fix for other in findings):
+            case = replace(case, others=_without_others(source, finding, project))
+        yield case or Unverified(finding.name, source.name, line, "its fix does not leave a program that can be read")
+
+
+def _without_others(source: Source, finding: Finding, project: Project) -> Case | None:
+    """The case of a finding in the file where all others are mended; None where it is not found there any more."""
+
+    def others(changed: Source) -> list[Finding]:
+        return [one for one in check_source(changed, project).findings if not _is_same(one, finding)]
+
+    mended = replace(source, text=fix_source(source, others, unsafe=True).text)
+    if mended.text == source.text:
+        return None
+    left = next((one for one in check_source(mended, project).findings if _is_same(one, finding)), None)
+    if left is None:
+        return None
+    case = _case(_view(build_program(mended, project.modules), left), left, project)
+    return replace(case, line=source.locate(finding.span.start).line) if case else None
+
+
+def _is_same(one: Finding, other: Finding) -> bool:
+    return (one.code, one.message) == (other.code, other.message)
+
+
+@dataclass(frozen=True)
+class _View:
+    """A program, and the objects at a finding's place in it."""
+
+    program: Program
+    anchors: tuple[Object, ...]
+    beside: tuple[Object, ...]
+    focus: frozenset[str] | None = None  # the keywords in question, where it is not the whole call
+    imported: tuple[str, ...] | None = None  # the names in question, where they are not those of the anchors
+
+    def setup(self, project: Project) -> Setup:
+        """What this program does around the finding."""
+        linked = Linked(self.program, self.anchors, self.beside)
+        return Extraction(linked, project.models, project.versions.get("transformers")).setup(self.focus, self.imported)
+
+
+def _view(program: Program, finding: Finding) -> _View:
+    anchors = objects_at(program, finding.span)
+    near = [one for related in finding.related if not related.span.file for one in objects_at(program, related.span)]
+    return _View(program, tuple(anchors), tuple(near), keywords_at(anchors, finding.span))
+
+
+def _case(view: _View, finding: Finding, project: Project) -> Case | None:
+    """The case of a finding; None where its fix leaves nothing that can be read."""
+    after = None
+    if finding.fix is not None:
+        after = _edited(view, finding.fix.edits, project)
+        if after is None:
+            return None
+        after = _mended(view, after)
+    source = view.program.source
+    line = source.locate(finding.span.start).line
+    return Case(finding.name, source.name, line, view.setup(project), after.setup(project) if after else None)
+
+
+def _edited(view: _View, edits: tuple[Edit, ...], project: Project) -> _View | None:
+    """The same place after edits; None where they leave nothing that can be read."""
+    edits = tuple(dict.fromkeys(edits))
+    source = view.program.source
+    try:
+        changed = replace(source, text=apply_edits(source.text, edits))
+        program = build_program(
+            source_from_bytes(changed.encode(changed.text), source.path, source.name), project.modules
+        )
+    except (ValueError, FileError, SyntaxProblem, RecursionError):
+        return None
+    anchors, beside = (_again(objects, program, edits) for objects in (view.anchors, view.beside))
+    anchors = tuple(dict.fromkeys([*anchors, *_written(program, edits)]))
+    return _View(program, anchors, beside, view.focus)
+
+
+def _mended(before: _View, after: _View) -> _View:
+    """The mended place, with what the fix brought in question: the new keywords, the new imports."""
+    if any(isinstance(one, Import | NameUse) for one in before.anchors):
+        new = _imported(after.program.source.text) - _imported(before.program.source.text)
+        return replace(after, focus=None, imported=tuple(sorted(new)))
+    new_keywords = frozenset(name for name, _ in _keywords(after) - _keywords(before))
+    return replace(after, focus=None if before.focus is None else new_keywords)
+
+
+def _keywords(view: _View) -> set[tuple[str, str]]:
+    calls = [one for one in view.anchors if isinstance(one, LibraryCall)]
+    return {(name, call.arguments[name].describe()) for call in calls for name in call.nodes if name in call.arguments}
+
+
+def _imported(text: str) -> set[str]:
+    """The dotted names that a text imports, or uses through a module that it imports by its own name."""
+    found: set[str] = set()
+    tree = ast.parse(text)
+    modules = {
+        alias.asname or alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names
+    }
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and not node.level:
+            found |= {f"{node.module}.{alias.name}" for alias in node.names}
+        elif isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.Attribute) and ast.unparse(node).partition(".")[0] in modules:
+            found.add(ast.unparse(node))
+    return found
+
+
+def _again(objects: Iterable[Object], program: Program, edits: Sequence[Edit]) -> tuple[Object, ...]:
+    """What the objects became: those of their kind at the place where they are now."""
+    found = []
+    for one in objects:
+        places = _moved(one.span.start, edits)
+        found += [twin for twin in program.objects if type(twin) is type(one) and twin.span.start in places]
+    return tuple(found)
+
+
+def _written(program: Program, edits: Sequence[Edit]) -> list[Object]:
+    """The objects that begin in what the edits wrote, and the calls that got an argument there."""
+    spans, shift = [], 0
+    for edit in sorted(edits, key=lambda edit: (edit.start, edit.end)):
+        spans.append((edit.start + shift, edit.start + shift + len(edit.text)))
+        shift += len(edit.text) - (edit.end - edit.start)
+    return [
+        one
+        for one in program.objects
+        if any(start <= place < end for place in (one.span.start, *_argument_places(one)) for start, end in spans)
+    ]
+
+
+def _argument_places(one: Object) -> list[int]:
+    return [one.argument_span(name).start for name in one.nodes] if isinstance(one, LibraryCall) else []
+
+
+def _moved(offset: int, edits: Iterable[Edit]) -> tuple[int, int]:
+    """Where an offset is after edits: before and behind what was inserted right there."""
+    before = behind = offset
+    for edit in edits:
+        if edit.end <= offset:
+            shift = len(edit.text) - (edit.end - edit.start)
+            before += shift if edit.start < offset else 0
+            behind += shift
+    return before, behind

@@ -1,0 +1,149 @@
+"""`hflint verify --record`: the examples of the rules' pages are run, and the evidence is kept for the pages."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from hflint.command import OK, complain
+from hflint.evidence import Evidence, evidence_folder, read_record, write_record
+from hflint.examples import check_block
+from hflint.facts.versions import Versions, project_versions
+from hflint.pages import all_pages
+from hflint.project import Project
+from hflint.selectors import codes
+from hflint.settings import load_settings, parse_target
+from hflint.verify.cases import cases_of
+from hflint.verify.probes import find_probe
+from hflint.verify.report import brief
+from hflint.verify.session import Case, exit_code
+from hflint.verifying import holds, installed, opened, show, verified, write
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from typing import Any
+
+    from hflint.pages import Block, Page
+    from hflint.verify.session import Result, Session
+    from hflint.verifying import VerifyOptions
+
+_NOWHERE = Path(os.devnull) / "example"  # no file of this machine is an example's neighbour
+_ALWAYS = ("torch", "transformers")
+_WHERE_USED = {"peft": "adapter", "bitsandbytes": "quantization"}
+_OWN_TRAINERS = ("Trainer", "Seq2SeqTrainer")  # of transformers; the others are TRL's
+
+
+@dataclass(frozen=True)
+class Example:
+    """A finding of a page's example."""
+
+    page: Page
+    number: int
+    column: int
+    case: Case
+
+
+def run_record(options: VerifyOptions) -> int:
+    """Run the examples of the rules that are selected and have a probe, and keep what they showed."""
+    pages = [page for page in all_pages() if find_probe(page.name) and _is_selected(page, options)]
+    results: list[Result] = []
+    with opened(options) as session:
+        examples = [example for page in pages for example in _examples(page, session, options)]
+        runs = verified(session, [example.case for example in examples], options)
+        try:
+            for example, result in zip(examples, runs, strict=True):
+                results.append(result)
+                _keep(example, result, session)
+        except OSError as error:
+            return complain(f"{evidence_folder()} cannot be written: {error.strerror or error}")
+        finally:
+            write(options, session, results)
+    show(results, session.environment, options)
+    return exit_code(results) if results else OK
+
+
+def _is_selected(page: Page, options: VerifyOptions) -> bool:
+    chosen = {code for selector in options.select for code in codes(selector)}
+    left = {code for selector in options.ignore for code in codes(selector)}
+    return page.code not in left and (not options.select or page.code in chosen)
+
+
+def _examples(page: Page, session: Session, options: VerifyOptions) -> Iterator[Example]:
+    """The findings of a page's examples that hold for the libraries that are installed."""
+    for number, block in enumerate(page.examples, start=1):
+        project = _project(block)
+        report = check_block(block, page)
+        there = installed(project, session.environment)
+        here = check_block(replace(block, target=_targets(there)), page).findings
+        held = holds(project, there)
+        fixes = {(one.name, one.span.start): one.fix for one in here}
+        findings = report.findings
+        for finding, case in zip(findings, cases_of(report.located, findings, project), strict=True):
+            if finding.code != page.code or not isinstance(case, Case):
+                continue
+            name = f"{page.path.stem} example {number}"
+            place = finding.name, finding.span.start
+            if place in fixes and (held if block.target else fixes[place] == finding.fix):
+                column = report.located.locate(finding.span.start).column
+                yield Example(page, number, column, _named(case, name))
+            elif not options.quiet:
+                click.echo(f"Left out: {name}, line {case.line}: not for the libraries installed", err=True)
+
+
+def _named(case: Case, name: str) -> Case:
+    others = replace(case.others, path=name) if case.others else None
+    return replace(case, path=name, others=others)
+
+
+def _project(block: Block) -> Project:
+    """The project of an example: what it does not name stands at its newest release, as in `hflint.examples`."""
+    target = dict(parse_target(text) for text in block.target)
+    project = Project(_NOWHERE, load_settings(_NOWHERE, isolated=True, overrides={"target": target}))
+    named = project_versions(_NOWHERE, target)
+    project.versions = Versions({named[library].library: named[library] for library in target})
+    return project
+
+
+def _targets(project: Project) -> tuple[str, ...]:
+    return tuple(
+        f"{library}{spec}" if spec[0] in "=<>!~" else f"{library}={spec}"
+        for library, spec in project.settings.target.items()
+    )
+
+
+def _keep(example: Example, result: Result, session: Session) -> None:
+    """Put the evidence into the rule's record.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    run = Evidence(
+        example=example.number,
+        line=example.case.line,
+        column=example.column,
+        device=result.before.device or "cpu",
+        libraries=_libraries(result, session.environment),
+        date=datetime.now(UTC).date().isoformat(),
+        verdict=result.verdict.verdict,
+        figure=result.verdict.figure,
+        reason=result.verdict.reason,
+        model=result.before.model,
+        before=brief(result.before),
+        after=brief(result.after) if result.after else "",
+    )
+    write_record(read_record(example.page.name).with_runs([run]))
+
+
+def _libraries(result: Result, environment: Mapping[str, Any]) -> dict[str, str]:
+    """The versions of the libraries that a run used."""
+    before = result.setups.get("before", {})
+    used = [*_ALWAYS, *(name for name, part in _WHERE_USED.items() if part in before)]
+    if before.get("training", {}).get("trainer", _OWN_TRAINERS[0]) not in _OWN_TRAINERS:
+        used.append("trl")
+    known = environment.get("libraries", {})
+    return {name: known[name] for name in used if name in known}

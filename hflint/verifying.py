@@ -1,0 +1,370 @@
+"""What `hflint verify` does: from its options to runs, verdicts, a report and an exit code."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+from collections import Counter
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from hflint.check import check_source
+from hflint.checker import Checker
+from hflint.command import FAILED, FOUND, INTERRUPTED, OK, CheckOptions, complain, look_of, projects_of, with_progress
+from hflint.files import display_name, find_files
+from hflint.kinds import Table
+from hflint.project import Project
+from hflint.report import count
+from hflint.selectors import codes
+from hflint.settings import SettingsError
+from hflint.verify import probes
+from hflint.verify.cases import Unverified, cases_of
+from hflint.verify.codec import CodecError
+from hflint.verify.live import shown
+from hflint.verify.outcome import Outcome, Plan, Verdict
+from hflint.verify.report import brief, counts, environment_line, read_results, table, write_report
+from hflint.verify.session import Case, Result, Session, SessionError, choose_python, exit_code
+from hflint.verify.setup import Setup
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from types import FrameType
+
+    from hflint.check import FileReport
+    from hflint.findings import Finding
+
+NEEDED = ("torch", "transformers")  # without these nothing can be run
+INSTALL = "pip install 'hflint[verify]', or name with --python an interpreter that has them"
+LIBRARIES = ("transformers", "peft", "trl", "datasets", "huggingface_hub", "accelerate", "bitsandbytes")
+UNSTATED = "newest known"  # the origin of a range of which the project says nothing
+PIPE_WIDTH = 160  # characters of a table that no terminal limits
+
+
+@dataclass(frozen=True, slots=True)
+class VerifyOptions:
+    """The options of `hflint verify`, named as they are."""
+
+    paths: tuple[Path, ...] = ()
+    select: tuple[str, ...] = ()
+    ignore: tuple[str, ...] = ()
+    target: tuple[str, ...] = ()
+    device: str = "auto"
+    model: str = "auto"
+    steps: int = 3
+    timeout: float = 120.0
+    memory: float = 8.0
+    report: Path | None = None
+    spec: Path | None = None
+    jobs: int = 1
+    online: bool = False
+    allow_remote_code: bool = False
+    python: str | None = None
+    resume: Path | None = None
+    record: bool = False
+    config: tuple[str, ...] = ()
+    isolated: bool = False
+    quiet: bool = False
+
+
+def run_verify(options: VerifyOptions) -> int:
+    """Verify, report and say with which code to exit: 0 all hold, 1 some do not, 2 could not run."""
+    if options.report and options.report.suffix not in (".html", ".htm", ".md", ".json"):
+        return complain(f"{options.report.name}: a report is .html, .md or .json")
+    try:
+        with _terminable():
+            if options.record:
+                from hflint.verify.record import run_record
+
+                return run_record(options)
+            return _verify_spec(options) if options.spec else _verify(options)
+    except (SettingsError, SessionError, CodecError) as error:
+        return complain(str(error))
+    except KeyboardInterrupt:
+        complain("interrupted")
+        return INTERRUPTED
+
+
+@contextmanager
+def _terminable() -> Iterator[None]:
+    """SIGTERM ends as Ctrl-C does, so that no process and no file is left."""
+
+    def interrupt(_number: int, _frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+# --- findings ---------------------------------------------------------------------------------------------------------
+
+
+def _verify(options: VerifyOptions) -> int:
+    known = _known(options)
+    found, errors = _findings(options)
+    cases = [one for _, cases in found for one in cases if isinstance(one, Case)]
+    unverified = [one for _, cases in found for one in cases if isinstance(one, Unverified)]
+    for error in errors:
+        complain(error)
+    if not cases:
+        _say_unverified(unverified, options)
+        if not options.quiet:
+            click.echo("Nothing to verify.", err=True)
+        return FAILED if errors else OK
+    results: list[Result] = []
+    with opened(options) as session:
+        try:
+            results += verified(session, _claimed(session, found, options), options, known)
+        finally:
+            write(options, session, results)
+    show(results, session.environment, options)
+    _say_unverified(unverified, options)
+    return FAILED if errors else exit_code(results)
+
+
+Found = list[tuple[tuple["FileReport", Project], list[Case | Unverified]]]
+
+
+def _findings(options: VerifyOptions) -> tuple[Found, list[str]]:
+    """The cases of every file with findings, beside its report and project; and what could not be checked."""
+    checking = CheckOptions(
+        paths=options.paths, extend_select=options.select, ignore=options.ignore, target=options.target,
+        config=options.config, isolated=options.isolated, unsafe_fixes=True,
+    )  # fmt: skip
+    projects = projects_of(checking)
+    start = next(iter(options.paths), Path())
+    settings = projects.of_folder(start if start.is_dir() else start.parent).settings
+    files, failures = find_files(options.paths or (Path(),), settings)
+    errors = [f"{display_name(failure.path)}: {failure.message}" for failure in failures]
+    reports = Checker(projects, jobs=os.cpu_count() or 1, cached=False).check(
+        (file, display_name(file)) for file in files
+    )
+    found: Found = []
+    for report in reports if options.quiet else with_progress(reports, len(files), held=False):
+        errors += [f"{report.name}: {error}" for error in report.errors]
+        if report.source is not None and report.findings:
+            project = projects.of(report.path)
+            cases = cases_of(report.source, report.findings, project, _is_wanted(options))
+            found.append(((report, project), list(cases)))
+    return found, errors
+
+
+def _is_wanted(options: VerifyOptions) -> Callable[[Finding], bool]:
+    """Which findings to verify; those of the other rules are there for their fixes, without which a program may not run."""
+    chosen = {code for selector in options.select for code in codes(selector)}
+    return lambda finding: not chosen or finding.code in chosen
+
+
+def _claimed(session: Session, found: Found, options: VerifyOptions) -> list[Case | Result]:
+    """The cases; in their place, a verdict for those that hflint would not claim, or not mend so, with what is installed.
+
+    Where a project says nothing of its versions, those installed hold, and its findings are the ones for them.
+    """
+    sorted_out: list[Case | Result] = []
+    for (report, project), cases in found:
+        here = installed(project, session.environment)
+        findings = check_source(report.located, here).findings
+        if all(project.versions[name].origin == UNSTATED for name in LIBRARIES):
+            own = cases_of(report.located, findings, here, _is_wanted(options))
+            sorted_out += [one for one in own if isinstance(one, Case)]
+            continue
+        fixes = {(one.name, one.span.start): one.fix for one in findings}
+        wanted = filter(_is_wanted(options), report.findings)
+        for finding, case in zip(wanted, cases, strict=True):
+            if not isinstance(case, Case):
+                continue
+            place = finding.name, finding.span.start
+            claimed = place in fixes and (holds(project, here) or fixes[place] == finding.fix)
+            sorted_out.append(case if claimed else _not_claimed(case, project, here))
+    return sorted_out
+
+
+def holds(project: Project, here: Project) -> bool:
+    """Whether the libraries that are installed are among those that a project allows, where it says which."""
+    stated = [name for name in LIBRARIES if project.versions[name].origin != UNSTATED]
+    return all(here.versions[name].lowest in project.versions[name].releases for name in stated)
+
+
+def installed(project: Project, environment: Mapping[str, Any]) -> Project:
+    """The project, as if it allowed just the libraries that are installed."""
+    from packaging.utils import canonicalize_name
+
+    known = {canonicalize_name(name) for name in project.versions}
+    libraries = {
+        name: f"=={version.partition('+')[0]}"
+        for name, version in environment.get("libraries", {}).items()
+        if canonicalize_name(name) in known
+    }
+    return Project(project.folder, replace(project.settings, target=Table({**project.settings.target, **libraries})))
+
+
+def _not_claimed(case: Case, project: Project, here: Project) -> Result:
+    differing = [
+        f"{project.versions[name]}; {here.versions[name].lowest} is installed"
+        for name in LIBRARIES
+        if project.versions[name].releases != here.versions[name].releases
+    ]
+    reason = (
+        f"found for {differing[0] if differing else 'other libraries than those installed'} (--python chooses others)"
+    )
+    return Result(case.rule, case.path, case.line, Verdict(probes.CANNOT_TELL, reason=reason), Outcome())
+
+
+# --- runs -------------------------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def opened(options: VerifyOptions) -> Iterator[Session]:
+    """A session in the interpreter that the options choose, with the libraries that nothing runs without.
+
+    Raises:
+        SessionError: the interpreter does not start, or lacks them.
+    """
+    start = next(iter(options.paths), Path())
+    python = choose_python(options.python, start if start.is_dir() else start.parent)
+    plan = Plan(
+        model=options.model, device=options.device, steps=options.steps, timeout=options.timeout,
+        memory=options.memory, remote_code=options.allow_remote_code, threads=1,
+    )  # fmt: skip
+    with Session(python, jobs=options.jobs, offline=not options.online, plan=plan) as session:
+        missing = [name for name in NEEDED if name not in session.environment.get("libraries", {})]
+        if missing:
+            raise SessionError(f"{python} has no {' and no '.join(missing)}: {INSTALL}")
+        yield session
+
+
+def verified(
+    session: Session, cases: Sequence[Case | Result], options: VerifyOptions, known: Sequence[Result] = ()
+) -> Iterator[Result]:
+    """The results of the cases, in their order; those that are results already are passed on."""
+    with shown(len(cases), quiet=options.quiet) as (on_event, on_result):
+        runs = session.verify([one for one in cases if isinstance(one, Case)], on_event, known)
+        for case in cases:
+            result = case if isinstance(case, Result) else next(runs)
+            on_result(result.rule, result.path, result.line)
+            yield result
+
+
+def _known(options: VerifyOptions) -> list[Result]:
+    """What an earlier run has found.
+
+    Raises:
+        CodecError: the file is no report.
+    """
+    if options.resume is None:
+        return []
+    try:
+        return read_results(options.resume.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise CodecError(f"{options.resume}: cannot be read: {error}") from None
+    except CodecError as error:
+        raise CodecError(f"{options.resume}: {error}") from None
+
+
+def _verify_spec(options: VerifyOptions) -> int:
+    """Run a setup from a file: alone, or the `setups` of a verdict under its rule."""
+    case = _spec_case(options.spec or Path())
+    with opened(options) as session:
+        if case.rule:
+            results = list(verified(session, [case], options))
+        else:
+            with shown(1, quiet=options.quiet) as (on_event, _):
+                said = on_event or (lambda *_: None)
+                plan = probes.default_probe().plan(session.plan)
+                outcome = session.workers[0].run(case.before, plan, lambda event: said(case, "run", event))
+            verdict = Verdict(probes.CONFIRMED if outcome.status == "ok" else probes.CANNOT_TELL, reason=outcome.reason)
+            results = [Result("", case.path, 1, verdict, outcome, None, {"before": case.before.to_json()})]
+        write(options, session, results)
+    if case.rule:
+        show(results, session.environment, options)
+        return exit_code(results)
+    return _show_outcome(results[0].before, session.environment)
+
+
+def _spec_case(path: Path) -> Case:
+    """The case that a file describes: `{"rule", "before", "after"}`, a verdict of a report, or a setup alone.
+
+    Raises:
+        CodecError: it cannot be read, or is none of these.
+    """
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise CodecError(f"{path}: cannot be read: {error}") from None
+    try:
+        if not isinstance(data, dict) or "version" in data:
+            return Case("", display_name(path), 1, Setup.from_json(data))
+        setups = data.get("setups", data)
+        after = Setup.from_json(setups["after"]) if setups.get("after") else None
+        return Case(str(data.get("rule", "")), display_name(path), 1, Setup.from_json(setups["before"]), after)
+    except (CodecError, KeyError) as error:
+        text = f"no {error}" if isinstance(error, KeyError) else str(error)
+        raise CodecError(f"{path}: {text}") from None
+
+
+# --- what is said -----------------------------------------------------------------------------------------------------
+
+
+def write(options: VerifyOptions, session: Session, results: Sequence[Result]) -> None:
+    """The report that was asked for, also of a run that was cut short.
+
+    Raises:
+        SessionError: it cannot be written.
+    """
+    if options.report is None:
+        return
+    try:
+        write_report(options.report, session.environment, results)
+    except OSError as error:
+        raise SessionError(f"{options.report} cannot be written: {error.strerror or error}") from None
+
+
+def show(results: Sequence[Result], environment: Mapping[str, Any], options: VerifyOptions) -> None:
+    """The table of verdicts, the reasons behind those that are not plain, and their counts."""
+    from rich.console import Console
+    from rich.text import Text
+
+    look = look_of(sys.stdout)
+    width = look.width if sys.stdout.isatty() else PIPE_WIDTH
+    console = Console(width=width, no_color=not look.colour, force_terminal=look.colour, highlight=False)
+    console.print(table(results))
+    said = [one for one in results if one.verdict.reason and one.verdict.figure]
+    if said and not options.quiet:
+        console.print()
+        for one in said:
+            console.print(Text(f"{one.path}:{one.line} {one.rule}: {one.verdict.verdict}: {one.verdict.reason}"))
+    if not options.quiet:
+        click.echo(f"{environment_line(environment)}\n{counts(results)}.", err=True)
+
+
+def _say_unverified(unverified: Sequence[Unverified], options: VerifyOptions) -> None:
+    if not unverified or options.quiet:
+        return
+    rules = Counter((one.rule, one.reason) for one in unverified)
+    click.echo(f"Not verified: {count(len(unverified), 'finding')}", err=True)
+    for (rule, reason), number in sorted(rules.items()):
+        click.echo(f"  {rule} ({number}): {reason}", err=True)
+
+
+def _show_outcome(outcome: Outcome, environment: Mapping[str, Any]) -> int:
+    """What one run of a setup showed; 0 where it ran, 1 where it raised, 2 where it could not."""
+    refused = [str(binding["text"]) for binding in outcome.bindings if binding.get("ok") is False]
+    click.echo(": ".join([brief(outcome), *filter(None, [outcome.reason, *refused])]))
+    lines = {"model": outcome.model, "device": outcome.device, "losses": ", ".join(map(str, outcome.losses))}
+    for name, text in lines.items():
+        if text:
+            click.echo(f"  {name}: {text}")
+    for phase, seconds in outcome.seconds.items():
+        click.echo(f"  {phase}: {seconds:.2f} s")
+    for text in (*outcome.notes, *outcome.outputs):
+        click.echo(f"  {text}")
+    click.echo(environment_line(environment), err=True)
+    return {"ok": FOUND if refused else OK, "raised": FOUND}.get(outcome.status, FAILED)

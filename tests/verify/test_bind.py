@@ -1,0 +1,107 @@
+"""Calls held against signatures: a small library made here stands in for the real ones."""
+
+from __future__ import annotations
+
+import sys
+
+import pytest
+
+from hflint.verify.bind import check, check_loaded
+from hflint.verify.setup import Binding, Setup
+
+LIBRARY = """
+import functools
+
+
+def renames(old):
+    def decorate(function):
+        @functools.wraps(function)
+        def wrapper(*args, **kwargs):
+            kwargs.pop(old, None)
+            return function(*args, **kwargs)
+        return wrapper
+    return decorate
+
+
+class Trainer:
+    @renames("tokenizer")
+    def __init__(self, model, processing_class=None):
+        self.processing_class = processing_class
+
+
+class Arguments:
+    def __init__(self, output_dir, fp16=False, bf16=False, use_cpu=False):
+        if fp16 and bf16:
+            raise ValueError("At most one of fp16 and bf16 can be True")
+
+
+def load(name, **kwargs):
+    return kwargs.get("token")
+
+
+class Loaded:
+    def __call__(self, text, padding=False):
+        return text
+"""
+
+
+@pytest.fixture
+def made(tmp_path, monkeypatch):
+    """The record of one binding of the library."""
+    folder = tmp_path / "fakelib"
+    folder.mkdir()
+    (folder / "__init__.py").write_text(LIBRARY, encoding="utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    yield lambda *arguments, **fields: next(iter(check(Setup(bindings=(Binding(*arguments, **fields),)), "cpu")))
+    sys.modules.pop("fakelib", None)
+
+
+@pytest.mark.parametrize(
+    ("target", "method", "kwargs", "ok"),
+    [
+        ("fakelib.Trainer", "", {"processing_class": None}, True),
+        ("fakelib.Trainer", "", {"other": None}, False),
+        ("fakelib.Trainer", "", {"tokenizer": None}, None),  # a decorator takes it, whatever the signature says
+        ("fakelib.Trainer", "processing_class", {}, True),  # set on instances only
+        ("fakelib.Trainer", "tokenizer", {}, False),
+        ("fakelib.load", "", {"token": None}, None),
+        ("fakelib.missing", "", {}, False),
+    ],
+)
+def test_a_call_is_taken_refused_or_open(made, target, method, kwargs, ok):
+    assert made(target, method, kwargs=kwargs)["ok"] is ok
+
+
+def test_a_keyword_that_nothing_reads_is_said_to_be_unread(made):
+    assert made("fakelib.load", kwargs={"use_auth_token": "x"})["unread"].endswith("reads `use_auth_token`")
+    assert made("fakelib.load", kwargs={"token": "x"})["unread"] == ""
+
+
+@pytest.mark.parametrize(
+    ("everything", "ok"),
+    [
+        ({"output_dir": "out", "fp16": True}, True),
+        ({"output_dir": "out", "fp16": True, "bf16": True}, False),
+        (
+            {"output_dir": "out", "fp16": True, "bf16": True, "other": 1},
+            True,
+        ),  # another keyword's defect is not this one's
+    ],
+)
+def test_a_configuration_is_made_where_its_signature_takes_all(made, everything, ok):
+    assert made("fakelib.Arguments", kwargs={"fp16": True}, made=everything)["ok"] is ok
+
+
+def test_names_are_imported(made):
+    assert made("fakelib.load")["ok"]
+    records = list(check(Setup(imports=("fakelib.load", "fakelib.gone"))))
+    assert [record["ok"] for record in records] == [True, False]
+    assert "gone" in records[1]["text"]
+
+
+def test_methods_of_what_is_loaded_are_looked_up_on_it(made):
+    assert made("fakelib.load")["ok"]
+    setup = Setup(bindings=(Binding("tokenizer", "__call__", kwargs={"padding": True}), Binding("tokenizer", "gone")))
+    records = list(check_loaded(setup, {"tokenizer": sys.modules["fakelib"].Loaded(), "model": None}))
+    assert [record["ok"] for record in records] == [True, False]
+    assert not list(check(setup))
