@@ -332,8 +332,10 @@ def _table_method(run: Calls, table: Table, name: str, given: Arguments) -> Valu
         return Items(tuple(Items((Known(key), value), "tuple") for key, value in table.entries.items()))
     if name == "values" and table.complete:
         return Items(tuple(table.entries.values()))
-    if name == "clear" and certain:
-        table.entries, table.complete = {}, True
+    if name == "clear":
+        for key in list(table.entries):
+            table.drop(key, certain=certain)
+        table.complete = table.complete or certain
     elif name not in ("keys", "items", "values"):
         table.loosen()
     return UNKNOWN

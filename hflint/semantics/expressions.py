@@ -26,6 +26,7 @@ from hflint.semantics.scopes import (
 )
 from hflint.semantics.state import State
 from hflint.semantics.values import (
+    ABSENT,
     MISSING,
     UNKNOWN,
     WIDEST,
@@ -273,8 +274,8 @@ class Expressions(State):
         constant = key.constant
         if isinstance(value, Table):
             if constant is not MISSING:
-                found = value.get(constant)
-                return Unknown(f"no key {constant!r}") if found.describe() == "absent" else found
+                found = [one for one in value.get(constant).alternatives if one is not ABSENT]  # an absent key raises
+                return join(*found) if found else Unknown(f"no key {constant!r}")
             return join(*value.entries.values(), UNKNOWN)
         if isinstance(value, Items) and isinstance(constant, int) and not isinstance(constant, bool):
             inside = value.complete and -len(value.items) <= constant < len(value.items)
