@@ -17,7 +17,7 @@ from hflint.semantics.catalog import LIBRARIES, call_kind
 from hflint.semantics.objects import LibraryCall, Trainer, TrainingArguments
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Iterable
 
 _NAMES = "|".join(sorted(LIBRARIES))
 _MENTION = re.compile(rf"\b(?:{_NAMES})\b|\bhf_[A-Za-z0-9]{{30,}}".encode())
@@ -296,13 +296,6 @@ def _is_followed(statement: ast.stmt, found: _Names, bases: set[str]) -> bool:
     return (
         small or bool(found.attributes & _TELLING) or (isinstance(statement, ast.ClassDef) and statement.name in bases)
     )
-
-
-def parsable_lines(text: str, parses: Callable[[str], bool]) -> list[int]:
-    """The lines of the top-level statements that `ast` takes and `parses` takes as well."""
-    lines = split_lines(text)
-    statements = [one for one in ast.parse(text).body if parses(pick(lines, _lines_of([one], lines)))]
-    return _lines_of(statements, lines)
 
 
 def pick(lines: list[str], numbers: list[int]) -> str:

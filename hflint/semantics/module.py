@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
+from contextlib import contextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -11,10 +12,10 @@ import libcst as cst
 from libcst.metadata import MetadataWrapper, PositionProvider
 
 from hflint.findings import Span
-from hflint.semantics.gate import TooDeepError, parsable_lines, pick, relevant_lines, split_lines
+from hflint.semantics.gate import TooDeepError, pick, relevant_lines, split_lines
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from hflint.files import Source
 
@@ -48,8 +49,8 @@ class Module:
             wanted = self._lines if self._lines is not None else relevant_lines(self.source.text)
         except TooDeepError:
             raise SyntaxProblem(1, 1, "is nested too deeply") from None
-        tree, self._lines = _parse(self.source.text, wanted)
-        return tree
+        self._lines = wanted
+        return _parse(self.source.text, wanted)
 
     def span(self, node: cst.CSTNode) -> Span:
         """The characters of a node, without the white space around it."""
@@ -82,11 +83,12 @@ class Module:
 
     @cached_property
     def _positions(self) -> Mapping[cst.CSTNode, cst.metadata.CodeRange]:
-        return MetadataWrapper(self.tree, unsafe_skip_copy=True).resolve(PositionProvider)
+        with _unvalidated():
+            return MetadataWrapper(self.tree, unsafe_skip_copy=True).resolve(PositionProvider)
 
 
-def _parse(text: str, numbers: list[int] | None) -> tuple[cst.Module, list[int] | None]:
-    """The tree of some lines, and which these are in the end; None for all of them."""
+def _parse(text: str, numbers: list[int] | None) -> cst.Module:
+    """The tree of some lines; None for all of them."""
     try:
         return _parse_lines(text, numbers)
     except cst.ParserSyntaxError as error:
@@ -98,22 +100,25 @@ def _parse(text: str, numbers: list[int] | None) -> tuple[cst.Module, list[int] 
         raise SyntaxProblem(1, 1, f"cannot be parsed: {error}") from None
 
 
-def _parse_lines(text: str, numbers: list[int] | None) -> tuple[cst.Module, list[int] | None]:
-    """Libcst refuses a few valid forms, such as `assert(a if b else c)`: it does without the statements that hold one."""
-    if numbers is None:
-        return cst.parse_module(text), None
-    lines = split_lines(text)
-    try:
-        return cst.parse_module(pick(lines, numbers)), numbers
-    except cst.CSTValidationError:
-        chosen = parsable_lines(pick(lines, numbers), _parses)
-        numbers = [numbers[one - 1] for one in chosen]
-        return cst.parse_module(pick(lines, numbers)), numbers
+def _parse_lines(text: str, numbers: list[int] | None) -> cst.Module:
+    lines = split_lines(text) if numbers is not None else []
+    with _unvalidated():
+        return cst.parse_module(text if numbers is None else pick(lines, numbers))
 
 
-def _parses(text: str) -> bool:
+@contextmanager
+def _unvalidated() -> Iterator[None]:
+    """Libcst checks every node that is made, which is for code that makes nodes by hand.
+
+    What its parser makes took a sixth of the parsing to check, and a few valid forms, such as `assert(a if b else c)`, are refused.
+    """
+    check = cst.CSTNode.__post_init__
+    cst.CSTNode.__post_init__ = _accept  # type: ignore[method-assign, assignment]
     try:
-        cst.parse_module(text)
-    except (cst.CSTValidationError, cst.ParserSyntaxError):
-        return False
-    return True
+        yield
+    finally:
+        cst.CSTNode.__post_init__ = check  # type: ignore[method-assign]
+
+
+def _accept(_node: cst.CSTNode) -> None:
+    pass
