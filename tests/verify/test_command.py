@@ -106,6 +106,14 @@ def libraries():
     return True
 
 
+def left_in(temporary):
+    """The processes that stay: a killed one is gone only when the system gets to it."""
+    last = time.monotonic() + 20
+    while (left := processes_in(temporary)) and time.monotonic() < last:
+        time.sleep(0.05)
+    return left
+
+
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
     """`hflint verify` in a folder of its own, with this interpreter's libraries; checks that nothing is left behind."""
@@ -119,7 +127,7 @@ def run(tmp_path_factory):
         assert "Traceback" not in result.output
         assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
         assert not list(temporary.glob("hflint-verify-*"))
-        assert not processes_in(temporary)
+        assert not left_in(temporary)
         return result
 
     with pytest.MonkeyPatch.context() as patch:
@@ -407,8 +415,5 @@ def test_an_interrupted_run_leaves_nothing(tmp_path, number):
         started.kill()
     assert (started.returncode, said) == (130, "error: interrupted\n")
     assert workers
-    last = time.monotonic() + 20  # a killed process is gone when the system gets to it
-    while (left := processes_in(temporary)) and time.monotonic() < last:
-        time.sleep(0.05)
-    assert not left
+    assert not left_in(temporary)
     assert not list(temporary.glob("hflint-verify-*"))
