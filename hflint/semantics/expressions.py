@@ -43,7 +43,7 @@ from hflint.semantics.values import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
 _BUILTINS = frozenset(dir(__builtins__) if not isinstance(__builtins__, dict) else __builtins__)
 _CONSTANTS = {"True": True, "False": False, "None": None}
@@ -473,10 +473,6 @@ class Expressions(State):
 
     def _call(self, node: cst.Call) -> Value:
         return self.call(node)
-
-    def values_of(self, nodes: Sequence[cst.BaseExpression]) -> list[Value]:
-        """The values of several expressions."""
-        return [self.evaluate(node) for node in nodes]
 
     _EVALUATORS: ClassVar[dict[type, Callable[[Any, Any], Any]]] = {
         cst.Name: _name,

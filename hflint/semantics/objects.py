@@ -7,7 +7,7 @@ Rules are functions over these. An object is the value of the call that made it,
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from hflint.semantics.values import (
     ABSENT,
@@ -21,7 +21,6 @@ from hflint.semantics.values import (
     Unknown,
     Value,
     join,
-    objects,
     the,
 )
 
@@ -428,11 +427,6 @@ def the_model(value: Value | None) -> ModelLoad | None:
     return the(value, ModelLoad)
 
 
-def the_adapter(value: Value | None) -> Adapter | None:
-    """The outermost adapter that a value certainly is."""
-    return the(value, Adapter)
-
-
 def dtype_name(value: Value) -> str | None:
     """The torch dtype that a value certainly is, as "bfloat16"; "auto" for the checkpoint's own; None where it is not certain."""
     name = value.constant if isinstance(value, Known) else value.name if isinstance(value, Symbol) else None
@@ -470,8 +464,3 @@ def spread_table(value: Value) -> dict[str, Value] | None:
     return (
         {key: join(*(table.get(key) for table in tables if table)) for key in keywords} if len(tables) > 1 else keywords
     )
-
-
-def any_object(value: Value, kind: type[Any]) -> bool:
-    """Whether one of the alternatives is of that kind."""
-    return next(objects(value, kind), None) is not None
