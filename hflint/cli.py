@@ -41,6 +41,9 @@ def rules_option(name: str, text: str) -> Callable[[Callable[..., None]], Callab
 @click.version_option(hflint.__version__, prog_name="hflint")
 def main() -> None:
     """Find what is wrong in code that uses Hugging Face transformers, and mend it."""
+    from hflint.memory import collect_seldom
+
+    collect_seldom()
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")  # whatever the terminal's encoding, code is shown

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Self, cast
 
 from hflint.check import FileReport
 from hflint.checker import Job, Result, run
+from hflint.memory import collect_seldom
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -175,7 +176,8 @@ def _preload() -> None:
 
 
 def _begin() -> None:
-    """Leave Ctrl-C to the parent, and die of a SIGTERM as usual; collect garbage seldom, for trees have no cycles."""
-    gc.set_threshold(50_000, 20, 100)
+    """Leave Ctrl-C to the parent, and die of a SIGTERM as usual."""
+    collect_seldom()
+    gc.freeze()  # what was made before the fork stays, and stays shared
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)

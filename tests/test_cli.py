@@ -351,7 +351,7 @@ BAD_INPUT = {
     "no line end": (HEAD.rstrip("\n").encode(), False),
     "form feed": (HEAD.encode() + b"\x0c\nx = 1\n", False),
     "only a mention": (b"# transformers", False),
-    "random": (b"transformers " + bytes(range(1, 256)) * 20, True),
+    "random": (b"import transformers " + bytes(range(1, 256)) * 20, True),
 }
 
 

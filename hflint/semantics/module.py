@@ -6,18 +6,19 @@ import re
 from bisect import bisect_right
 from contextlib import contextmanager
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import libcst as cst
-from libcst.metadata import MetadataWrapper, PositionProvider
+from libcst.metadata import PositionProvider
 
 from hflint.findings import Span
-from hflint.semantics.gate import TooDeepError, pick, relevant_lines, split_lines
+from hflint.semantics.lines import split_lines
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from hflint.files import Source
+    from hflint.semantics.choice import Selection
 
 
 class SyntaxProblem(Exception):  # noqa: N818 - it is a problem of the user's file, not of hflint
@@ -33,24 +34,19 @@ class SyntaxProblem(Exception):  # noqa: N818 - it is a problem of the user's fi
 class Module:
     """A source and its tree, parsed when it is asked for. Positions cost as much again, and wait for the first span."""
 
-    def __init__(self, source: Source, lines: tuple[int, ...] | None = None) -> None:
-        """`lines` are those to parse; without them, all that can matter."""
+    def __init__(self, source: Source, selection: Selection | None = None) -> None:
+        """`selection` is what to parse; None for all of it."""
         self.source = source
-        self._lines = list(lines) if lines is not None else None
+        self._selection = selection
 
     @cached_property
     def tree(self) -> cst.Module:
-        """The statements that can matter.
+        """The selected statements.
 
         Raises:
             SyntaxProblem: the source does not parse.
         """
-        try:
-            wanted = self._lines if self._lines is not None else relevant_lines(self.source.text)
-        except TooDeepError:
-            raise SyntaxProblem(1, 1, "is nested too deeply") from None
-        self._lines = wanted
-        return _parse(self.source.text, wanted)
+        return _parse(self.source.text, self._selection)
 
     def span(self, node: cst.CSTNode) -> Span:
         """The characters of a node, without the white space around it."""
@@ -61,8 +57,9 @@ class Module:
 
     def _start(self, line: int) -> int:
         """The offset of a line of the text that was parsed, which may lack lines of the source."""
-        if self._lines is not None:
-            line = self._lines[line - 1] if line <= len(self._lines) else len(self._starts)
+        if self._selection is not None:
+            lines = self._selection.lines
+            line = lines[line - 1] if line <= len(lines) else len(self._starts)
         return self._starts[line - 1]
 
     def code(self, node: cst.CSTNode) -> str:
@@ -84,26 +81,46 @@ class Module:
     @cached_property
     def _positions(self) -> Mapping[cst.CSTNode, cst.metadata.CodeRange]:
         with _unvalidated():
-            return MetadataWrapper(self.tree, unsafe_skip_copy=True).resolve(PositionProvider)
+            return _Positions().of(self.tree)
 
 
-def _parse(text: str, numbers: list[int] | None) -> cst.Module:
-    """The tree of some lines; None for all of them."""
+class _Positions(PositionProvider):
+    """libcst's positions without its wrapper, which walks the tree once more for nothing."""
+
+    def of(self, tree: cst.Module) -> Mapping[cst.CSTNode, cst.metadata.CodeRange]:
+        found: dict[cst.CSTNode, Any] = {}
+        self._computed = found
+        self._gen_impl(tree)
+        return found
+
+
+def _parse(text: str, selection: Selection | None) -> cst.Module:
+    """The tree of a selection of the lines; None for all of them."""
     try:
-        return _parse_lines(text, numbers)
+        with _unvalidated():
+            return cst.parse_module(text if selection is None else _pick(text, selection))
     except cst.ParserSyntaxError as error:
         message = re.sub(r"\s+", " ", error.message).removeprefix("parser error: ").removeprefix("error at ")
         message = re.sub(r"^\d+:\d+: ", "", message)
-        line = error.raw_line if numbers is None else numbers[error.raw_line - 1]
+        line = error.raw_line if selection is None else selection.lines[error.raw_line - 1]
         raise SyntaxProblem(line, error.raw_column + 1, message or "invalid syntax") from None
     except (RecursionError, ValueError, SyntaxError, MemoryError) as error:
         raise SyntaxProblem(1, 1, f"cannot be parsed: {error}") from None
 
 
-def _parse_lines(text: str, numbers: list[int] | None) -> cst.Module:
-    lines = split_lines(text) if numbers is not None else []
-    with _unvalidated():
-        return cst.parse_module(text if numbers is None else pick(lines, numbers))
+def _pick(text: str, selection: Selection) -> str:
+    lines = split_lines(text)
+    stubs = selection.stubs
+    if not stubs:
+        return "".join([lines[number - 1] for number in selection.lines])
+    return "".join([_stub(lines[n - 1]) if n in stubs else lines[n - 1] for n in selection.lines])
+
+
+def _stub(line: str) -> str:
+    """What stands for the body of a method that is left out, which the interpreter takes for unknown code."""
+    code = line.lstrip(" \t\f")
+    end = line[len(line.rstrip("\r\n")) :]
+    return f"{line[: len(line) - len(code)]}...{end}"
 
 
 @contextmanager

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 
 from hflint.files import FileError, display_name, read_source
 from hflint.semantics.catalog import LIBRARIES
-from hflint.semantics.gate import Statement, statements
+from hflint.semantics.choice import Outline, outline
 from hflint.semantics.module import Module
+from hflint.semantics.survey import Survey, TooDeepError, survey
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from hflint.files import Source
 
 LARGEST = 200_000  # bytes of a module that is followed into
+KEPT = 400  # parsed statements that are kept from one program to the next, of some 100 KB each
 _FOREIGN = (
     LIBRARIES | sys.stdlib_module_names | {"torch", "numpy", "pandas", "tqdm", "sklearn", "scipy", "tensorflow", "jax"}
 )
@@ -47,32 +49,57 @@ def _changing_imports(path: Path) -> set[str]:
 
 
 class Foreign:
-    """A module of the project that another one imports from: its top-level statements, each parsed when one of its names is asked for."""
+    """A module of the project: its top-level statements, each parsed when one of its names is asked for from another module."""
 
-    def __init__(self, source: Source) -> None:
+    def __init__(self, source: Source, parsed: dict[tuple[Path, int], Module]) -> None:
         self.source = source
-        self._parsed: dict[int, Module] = {}
+        self._parsed = parsed  # the statements of all modules that are parsed
 
     def binding(self, name: str) -> Iterator[tuple[int, Module]]:
         """The statements that bind a name or change its object, in order, each with its number."""
-        for number, statement in enumerate(self._index[0]):
-            if name in statement.names and statement.followed:
-                if number not in self._parsed:
-                    self._parsed[number] = Module(self.source, statement.lines)
-                yield number, self._parsed[number]
+        for number in self._numbers.get(name, ()):
+            key = self.source.path, number
+            if key not in self._parsed:
+                self._parsed[key] = Module(self.source, self._offer.statements[number].selection)
+            yield number, self._parsed[key]
 
     @property
     def stars(self) -> list[str]:
         """The modules that it imports everything from."""
-        return self._index[1]
+        return self._offer.stars
 
     @cached_property
-    def _index(self) -> tuple[list[Statement], list[str]]:
-        return statements(self.source.text)
+    def outline(self) -> Outline:
+        """What there is to follow.
 
-    def forget(self) -> None:
-        """Let the parsed statements go."""
-        self._parsed = {}
+        Raises:
+            TooDeepError: it is nested too deeply.
+        """
+        return outline(self.source.text)
+
+    @property
+    def survey(self) -> Survey | None:
+        """Its units, read anew; None where they cannot be read."""
+        try:
+            return survey(self.source.text)
+        except TooDeepError:
+            return None
+
+    @property
+    def _offer(self) -> Outline:
+        try:
+            return self.outline
+        except TooDeepError:
+            return Outline(None, [], [])
+
+    @cached_property
+    def _numbers(self) -> dict[str, list[int]]:
+        """The numbers of the statements for each name."""
+        found: dict[str, list[int]] = {}
+        for number, statement in enumerate(self._offer.statements):
+            for name in statement.names:
+                found.setdefault(name, []).append(number)
+        return found
 
 
 class Modules:
@@ -82,15 +109,28 @@ class Modules:
         self._folder = folder.resolve()
         self._known: dict[Path, Foreign | None] = {}
         self._files: dict[Path, bool] = {}
-        self._found: dict[tuple[Path, str], tuple[Foreign | None, str] | None] = {}
+        self._parsed: dict[tuple[Path, int], Module] = {}
+        self._found: dict[tuple[str, str], tuple[Foreign | None, str] | None] = {}
         self.read: set[Path] = set()  # what was asked for since `start`, found or not: what a program depends on
 
     def start(self) -> None:
-        """Begin another program. It parses what it needs anew, so that memory does not grow with the project."""
+        """Begin another program. It finds what earlier ones parsed, as long as that is not too much to keep."""
         self.read = set()
-        for foreign in self._known.values():
-            if foreign is not None:
-                foreign.forget()
+        if len(self._parsed) > KEPT:
+            self._parsed.clear()
+
+    def outline(self, source: Source) -> Outline:
+        """What there is to follow in a file, read once for its own sake and for those that import it.
+
+        Raises:
+            TooDeepError: it is nested too deeply.
+        """
+        known = self._known.get(source.path)
+        if known is None or known.source.text != source.text:
+            known = Foreign(source, self._parsed)
+            if len(source.text) <= LARGEST and source.path.is_relative_to(self._folder):
+                self._known[source.path] = known
+        return known.outline
 
     def find(self, importer: Path, name: str) -> tuple[Foreign | None, str] | None:
         """The module that an import of `name` reaches, and what is left of the name within it.
@@ -98,7 +138,7 @@ class Modules:
         `name` is absolute, or relative with leading dots. The module is None for a folder without `__init__.py`; the answer is None for what is
         not the project's.
         """
-        key = importer.parent, name
+        key = os.path.dirname(importer), name  # noqa: PTH120 - asked for every import, and a Path is slow to hash
         if key not in self._found:
             self._found[key] = self._find(importer, name)
         found = self._found[key]
@@ -177,7 +217,7 @@ class Modules:
         if path not in self._known:
             try:
                 small = path.stat().st_size <= LARGEST
-                self._known[path] = Foreign(read_source(path, display_name(path))) if small else None
+                self._known[path] = Foreign(read_source(path, display_name(path)), self._parsed) if small else None
             except (FileError, OSError):
                 self._known[path] = None
         return self._known[path]

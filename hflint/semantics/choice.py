@@ -1,0 +1,297 @@
+"""Which units of a module are worth parsing: what speaks of a library, what that uses, and what uses that.
+
+A function or method that is left out is unknown code: what is handed to it is no longer certain.
+"""
+
+from __future__ import annotations
+
+import re
+from array import array
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from hflint.semantics.names import LOCAL_MAKER
+from hflint.semantics.survey import Kind, survey
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from hflint.semantics.survey import Survey, Unit
+
+# Attributes that change or read what rules ask about: a helper with one of them is followed where it is called.
+_TELLING = frozenset(
+    [
+        "from_pretrained",
+        "from_config",
+        "add_argument",
+        "generate",
+        "apply_chat_template",
+        "encode_plus",
+        "batch_encode_plus",
+        "as_target_tokenizer",
+        "prepare_seq2seq_batch",
+        "pad_token",
+        "pad_token_id",
+        "padding_side",
+        "eos_token",
+        "add_special_tokens",
+        "add_tokens",
+        "resize_token_embeddings",
+        "gradient_checkpointing_enable",
+        "enable_input_require_grads",
+        "use_cache",
+        "generation_config",
+    ]
+)
+# Methods that newer versions lack: worth a look wherever an annotation says that the object is a library's.
+_GONE = frozenset(
+    ["encode_plus", "batch_encode_plus", "as_target_tokenizer", "prepare_seq2seq_batch", "additional_special_tokens"]
+)
+# Calls that may bind any name.
+_BINDING = frozenset({"exec", "globals", "setattr", "vars"})
+# Calls that may leave the program where a version does not fit.
+_UPSETTING = frozenset({"locals", "runpy", "require_version", "check_min_version", "Version", "parse_version"})
+# Parameters through which objects come that rules ask about where they are called; only decides what is parsed.
+_CALLABLE = re.compile(r"tokeni[sz]er|processor|pipe", re.IGNORECASE)
+_LONGEST = 150  # lines of a definition of another module that is followed
+_SMALL = 15  # lines of a helper that is followed in any case
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """The lines to parse, from 1, ascending; at those in `stubs` begins the body of a method that is left out."""
+
+    lines: Sequence[int]
+    stubs: frozenset[int] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Outline:
+    """What a module is followed by: the part that matters to its own check, and what it offers to others."""
+
+    selection: Selection | None  # None for all of it: `ast` does not know the syntax
+    statements: list[Statement]
+    stars: list[str]  # the modules of its star imports, dots included
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """A top-level statement of a module that others import from, and the names that it binds or changes.
+
+    A long definition that speaks of no library is not among them; what it offers is unknown.
+    """
+
+    selection: Selection
+    names: frozenset[str]
+
+
+def outline(text: str) -> Outline:
+    """Read a module with `ast`.
+
+    Raises:
+        TooDeepError: it is nested too deeply.
+    """
+    found = survey(text)
+    if found is None:
+        return Outline(None, [], [])
+    chooser = _Chooser(found)
+    chooser.run()
+    return Outline(_selection(found.units, chooser.chosen), _statements(found, chooser.bases), found.stars)
+
+
+def _statements(survey: Survey, bases: set[str]) -> list[Statement]:
+    """The statements of a module that others import from, without what only happens when it is the program itself."""
+    found = []
+    for unit in survey.units:
+        names = frozenset(unit.bound | unit.changed)
+        if names and not unit.is_main:
+            kept = {unit, *(method for method in unit.methods if _is_offered(method, survey))}
+            speaks = any(
+                one.called & survey.makers or one.bases & survey.typed or "add_argument" in one.attributes
+                for one in kept
+            )
+            if (speaks or _is_followed(unit, bases)) and len((part := _selection([unit], kept)).lines) < _LONGEST:
+                found.append(Statement(part, names))
+    return found
+
+
+def _is_offered(method: Unit, survey: Survey) -> bool:
+    """Whether a method of a class that others import is worth parsing."""
+    hands_over = any(name == method.me or name.startswith(".") for name in method.given)
+    return (
+        hands_over
+        or _is_helper(method)
+        or _is_special(method)
+        or _sets_state(method)
+        or bool(method.called & survey.makers)
+    )
+
+
+def _selection(units: Iterable[Unit], kept: set[Unit]) -> Selection:
+    lines: list[int] = []
+    stubs = set()
+    for unit in units:
+        if unit not in kept:
+            continue
+        lines += unit.lines
+        for method in unit.methods:
+            if method in kept:
+                lines += method.lines
+            else:
+                lines.append(method.lines[0])
+                stubs.add(method.lines[0])
+    return Selection(array("I", sorted(lines)), frozenset(stubs))
+
+
+def _is_helper(unit: Unit) -> bool:
+    """Whether a function that another one uses is worth parsing."""
+    if unit.size <= _SMALL or unit.attributes & _TELLING or unit.used & _UPSETTING:
+        return True
+    # What it is given, it calls or hands on.
+    return any(_CALLABLE.search(name) for name in (unit.called | unit.given) & unit.parameters)
+
+
+def _takes_objects(method: Unit) -> bool:
+    return method.name == "__init__" and any(_CALLABLE.search(name) for name in method.parameters)
+
+
+def _is_special(method: Unit) -> bool:
+    return method.name.startswith("__") and method.name.endswith("__")
+
+
+def _sets_state(method: Unit) -> bool:
+    return any(name.startswith(".") for name in method.bound) or bool(method.used & _BINDING)
+
+
+def _is_followed(unit: Unit, bases: set[str]) -> bool:
+    """Whether a top-level unit that another one uses is worth parsing."""
+    if unit.kind is Kind.FUNCTION:
+        return _is_helper(unit)
+    if unit.kind is Kind.CLASS:
+        return (
+            not unit.methods  # fields only
+            or _is_helper(unit)
+            or unit.name in bases
+            or any(method.attributes & _TELLING or _takes_objects(method) for method in unit.methods)
+        )
+    return True
+
+
+class _Chooser:
+    """Follows who uses whom until nothing is added. A unit that speaks brings its users along; one that only helps does not."""
+
+    def __init__(self, survey: Survey) -> None:
+        self.survey = survey
+        self.chosen: set[Unit] = set()
+        self.speaking: set[Unit] = set()
+        self.pending: list[Unit] = []
+        self.asked: set[str] = set()  # attributes that chosen units mention
+        self.held: set[str] = set()  # attributes of instances that may hold an object of a library, as ".name"
+        self.owners = {method: unit for unit in survey.units for method in unit.methods}
+        self.every = [*survey.units, *self.owners]
+        self.bases = set().union(*(unit.bases for unit in self.every)) if self.every else set()
+        self.binders = _index(self.every, lambda unit: unit.bound)
+        self.users = _index(self.every, lambda unit: unit.used)
+        self.changers = _index(self.every, _changes)
+        # Functions that may leave the program where a version does not fit: statements that call them matter.
+        self.gates = {unit.name for unit in survey.units if unit.kind is Kind.FUNCTION and _is_gate(unit)}
+
+    def run(self) -> None:
+        for unit in self.every:
+            if self._is_seed(unit):
+                self._add(unit, speaks=True)
+        while self.pending:
+            while self.pending:
+                self._follow(self.pending.pop())
+            for unit in self.survey.units:
+                if unit.methods and unit in self.chosen:
+                    self._choose_methods(unit)
+
+    def _is_seed(self, unit: Unit) -> bool:
+        survey = self.survey
+        if unit.imports or unit.secret or unit.called & survey.makers or unit.bases & survey.parents or unit.is_star:
+            return True
+        if unit.kind in (Kind.FUNCTION, Kind.METHOD):
+            return bool(unit.used & {"exec", "globals"} or (unit.annotated & survey.typed and unit.attributes & _GONE))
+        upsets = _is_gate(unit) or unit.used & _BINDING or unit.called & self.gates
+        return unit.kind is not Kind.CLASS and bool(upsets or unit.changed & survey.typed)
+
+    def _add(self, unit: Unit, *, speaks: bool) -> None:
+        if unit in (self.speaking if speaks else self.chosen):
+            return
+        self.chosen.add(unit)
+        if speaks:
+            self.speaking.add(unit)
+        self.asked |= unit.attributes
+        self.pending.append(unit)
+        if unit in self.owners:
+            self._add(self.owners[unit], speaks=speaks)
+
+    def _follow(self, unit: Unit) -> None:
+        """Choose what a chosen unit needs, and what it concerns."""
+        for name in unit.used | unit.annotated:
+            for binder in self.binders.get(name, ()):
+                if _is_followed(binder, self.bases):
+                    self._add(binder, speaks=False)
+        if unit.kind is Kind.METHOD:
+            self.held |= self._held(unit) if unit in self.speaking else set()
+            return
+        for name in unit.bound:
+            if unit in self.speaking and unit.kind is not Kind.IMPORT:
+                for user in self.users.get(name, ()):
+                    self._add(user, speaks=True)
+            if unit.kind is not Kind.FUNCTION and not unit.is_constant:
+                for changer in self.changers.get(name, ()):
+                    if (
+                        unit.kind is Kind.OTHER
+                        or name in changer.stored
+                        or (unit.is_local and changer.kind is Kind.OTHER)
+                    ):
+                        self._add(changer, speaks=True)
+
+    def _held(self, method: Unit) -> set[str]:
+        """The attributes of the instance that a method may put an object of a library into."""
+        tainted = self.survey.makers | self.held | {name for name in method.parameters if LOCAL_MAKER.search(name)}
+        tainted |= {name for unit in self.speaking if unit.kind is not Kind.IMPORT for name in unit.bound}
+        size = 0
+        while size != len(tainted):
+            size = len(tainted)
+            for targets, names in method.flows:
+                if names & tainted:
+                    tainted |= targets
+        return {name for name in tainted if name.startswith(".")} | {f".{method.name}"}
+
+    def _choose_methods(self, cls: Unit) -> None:
+        for method in cls.methods:
+            if method not in self.speaking:
+                touches = bool((method.used | method.stored | method.handled | method.given) & self.held)
+                if touches or (method not in self.chosen and self._helps(method)):
+                    self._add(method, speaks=touches)
+
+    def _helps(self, method: Unit) -> bool:
+        """Whether a method of a chosen class may say or change something that chosen code asks for."""
+        if _is_special(method) or method.used & _BINDING or method.attributes & _TELLING or method.me in method.given:
+            return True
+        if any(name[1:] in self.asked for name in method.bound | method.stored if name.startswith(".")):
+            return True
+        return method.name in self.asked and _is_helper(method)
+
+
+def _changes(unit: Unit) -> set[str]:
+    """The names whose object a unit may change: by setting something of it, by giving it away, or under another name."""
+    if unit.kind is Kind.IMPORT:
+        return set()
+    passed = set().union(*(sources for _, sources in unit.flows)) if unit.flows else set()
+    return unit.stored | unit.given | passed | (unit.handled if unit.kind is Kind.OTHER else set())
+
+
+def _is_gate(unit: Unit) -> bool:
+    return bool(unit.used & _UPSETTING) or "__version__" in unit.attributes
+
+
+def _index(units: Iterable[Unit], names: Callable[[Unit], set[str]]) -> dict[str, list[Unit]]:
+    found: dict[str, list[Unit]] = {}
+    for unit in units:
+        for name in names(unit):
+            found.setdefault(name, []).append(unit)
+    return found
