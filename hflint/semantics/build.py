@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from hflint.semantics.callers import take_ids_from_callers
+from hflint.semantics.choice import outline
 from hflint.semantics.interpreter import Interpreter
 from hflint.semantics.module import Module, SyntaxProblem
 from hflint.semantics.objects import Change, Load
 from hflint.semantics.program import Program
+from hflint.semantics.survey import TooDeepError
 from hflint.semantics.values import UNKNOWN
 
 if TYPE_CHECKING:
@@ -24,10 +27,16 @@ def build_program(source: Source, modules: Modules | None = None) -> Program:
     """
     if modules is not None:
         modules.start()
-    module = Module(source)
+    try:
+        found = modules.outline(source) if modules is not None else outline(source.text)
+    except TooDeepError:
+        raise SyntaxProblem(1, 1, "is nested too deeply") from None
+    module = Module(source, found.selection)
     _ = module.tree  # a syntax error is raised here, before anything is followed
     interpreter = Interpreter(module, modules)
     interpreter.run()
+    if modules is not None:
+        take_ids_from_callers(interpreter, modules)
     own = [
         one
         for one in interpreter.fresh.values()

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
-import libcst as cst
-
-from hflint.semantics.catalog import call_kind
-from hflint.semantics.objects import LibraryCall, Part, TrainingArguments
+from hflint.semantics.objects import (
+    ChatTemplateCall,
+    LibraryCall,
+    Part,
+    TokenizerCall,
+)
 from hflint.semantics.scopes import (
+    Bound,
     Class,
+    Dependency,
     Feature,
     Function,
     Instance,
@@ -18,11 +23,12 @@ from hflint.semantics.scopes import (
     Options,
     Parent,
     Partial,
+    TupleType,
 )
 from hflint.semantics.values import (
-    ABSENT,
     MISSING,
     UNKNOWN,
+    WIDEST,
     Items,
     Known,
     Symbol,
@@ -31,15 +37,23 @@ from hflint.semantics.values import (
     Value,
     default_or,
     join,
+    mapped,
     objects,
 )
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from hflint.semantics.calls import Arguments, Calls
+    import libcst as cst
 
-_PARSERS = ("argparse.ArgumentParser", "ArgumentParser")
+    from hflint.semantics.arguments import Arguments
+    from hflint.semantics.calls import Calls
+
+
+_LONGEST = 5000  # characters of JSON that is read
+
+
+_DTYPES = ("bfloat16", "float16", "float32", "float64", "half", "float")
 
 
 def call_symbol(run: Calls, name: str, given: Arguments, node: cst.Call) -> Value | None:
@@ -50,24 +64,36 @@ def call_symbol(run: Calls, name: str, given: Arguments, node: cst.Call) -> Valu
     return handler(run, given, node) if handler else None
 
 
-def _first(given: Arguments) -> Value:
-    return given.positional[0] if given.positional else UNKNOWN
-
-
 def _getattr(run: Calls, given: Arguments, node: cst.Call) -> Value:
-    name = given.positional[1].constant if len(given.positional) > 1 else MISSING
-    found = run.attribute_of(_first(given), name, node) if isinstance(name, str) else UNKNOWN
-    return join(found, given.positional[2]) if len(given.positional) > 2 else found
+    names = given.positional[1].alternatives if len(given.positional) > 1 else ()
+    if len(names) > 1 and isinstance(given.first, Symbol):  # a default may be a word of the program's own
+        names = tuple(one if one.constant in _DTYPES else UNKNOWN for one in names)
+    found = [
+        run.attribute_of(given.first, one.constant, node) if isinstance(one.constant, str) else UNKNOWN for one in names
+    ]
+    if len(given.positional) == 3 and not (len(names) == 1 and _has(given.first, names[0].constant)):
+        found.append(given.positional[2])
+    return join(*found)
+
+
+def _has(value: Value, name: object) -> bool:
+    """Whether a value certainly has an attribute."""
+    if isinstance(value, Namespace):
+        return name in value.names or name in value.options.entries
+    if isinstance(value, Class | Instance):
+        cls = value if isinstance(value, Class) else value.cls
+        return isinstance(name, str) and (cls.find(name) is not None or name in getattr(value, "names", ()))
+    return False
 
 
 def _setattr(run: Calls, given: Arguments, node: cst.Call) -> Value:
     name = given.positional[1].constant if len(given.positional) == 3 else MISSING
     if isinstance(name, str):
-        set_attribute(run, _first(given), name, given.positional[2], node)
+        set_attribute(run, given.first, name, given.positional[2], node)
         return Known(None)
     run.escape(given.positional, "setattr", node)
-    for one in objects(_first(given), Instance):
-        one.forget()
+    for one in objects(given.first, Instance):
+        one.loosen()
     return Known(None)
 
 
@@ -106,11 +132,14 @@ def _set_attribute(run: Calls, target: Value, name: str, value: Value, node: cst
 
 
 def _dict(run: Calls, given: Arguments, node: cst.Call) -> Value:
-    start = _first(given) if given.positional else Table({})
+    start = given.first if given.positional else Table({})
     if isinstance(start, Table):
-        return run.own(Table({**start.entries, **given.keywords}, start.complete and not given.open, run.place(node)))
+        merged = {**start.entries, **given.keywords}
+        return run.own(Table(merged, start.complete and not given.open, run.place(node), brings=start.brings))
     if isinstance(start, LibraryCall | Part) and not given.keywords:
         return start
+    if isinstance(start, TokenizerCall | ChatTemplateCall):
+        return run.own(Table(dict(given.keywords), not given.open, run.place(node), brings=(start,)))
     return run.own(Table(dict(given.keywords), complete=False, place=run.place(node)))
 
 
@@ -118,15 +147,17 @@ def _sequence(kind: str) -> Callable[[Calls, Arguments, cst.Call], Value]:
     def convert(run: Calls, given: Arguments, node: cst.Call) -> Value:
         if not given.positional:
             return run.own(Items((), kind, complete=True, place=run.place(node)))
-        value = _first(given)
-        return (
-            run.own(Items(value.items, kind, value.complete, run.place(node))) if isinstance(value, Items) else UNKNOWN
-        )
+        value = given.first
+        if isinstance(value, Items):
+            return run.own(Items(value.items, kind, value.complete, run.place(node), uniform=value.uniform))
+        elements = run.elements(value)
+        return UNKNOWN if elements is None else run.own(Items(elements, kind, place=run.place(node)))
 
     return convert
 
 
-def _environment(_run: Calls, given: Arguments, _node: cst.Call) -> Value:
+def environment(_run: Calls, given: Arguments, _node: cst.Call) -> Value:
+    """A variable of the environment: its default, or what the user sets."""
     default = given.positional[1] if len(given.positional) > 1 else given.keywords.get("default", Known(None))
     return default_or(default, "environment")
 
@@ -139,35 +170,45 @@ def _partial(_run: Calls, given: Arguments, _node: cst.Call) -> Value:
 
 def _convert(make: Callable[[Any], Any]) -> Callable[[Calls, Arguments, cst.Call], Value]:
     def convert(run: Calls, given: Arguments, node: cst.Call) -> Value:
-        constant = _first(given).constant
-        if isinstance(_first(given), LibraryVersion | Feature):
-            return _first(given)
-        if constant is MISSING or len(given.positional) != 1:
+        if isinstance(given.first, LibraryVersion | Feature):
+            return given.first
+        if len(given.positional) != 1:
             return UNKNOWN
-        try:
-            return Known(make(constant), run.place(node))
-        except (ValueError, TypeError, OverflowError):
-            return UNKNOWN
+
+        def one(value: Value) -> Value:
+            try:
+                return Known(make(value.constant), run.place(node))
+            except (ValueError, TypeError, OverflowError):
+                return UNKNOWN
+
+        return mapped(given.first, one)
 
     return convert
 
 
 def _version_of(_run: Calls, given: Arguments, _node: cst.Call) -> Value:
-    name = _first(given).constant
+    name = given.first.constant
     return LibraryVersion(name.replace("-", "_")) if isinstance(name, str) else UNKNOWN
 
 
 def _parse_version(_run: Calls, given: Arguments, _node: cst.Call) -> Value:
-    value = _first(given)
+    value = given.first
     return value if isinstance(value, LibraryVersion) or isinstance(value.constant, str) else UNKNOWN
+
+
+def _hasattr(_run: Calls, given: Arguments, _node: cst.Call) -> Value:
+    """Known of the program's own classes; of a library's it depends on the version."""
+    name = given.positional[1].constant if len(given.positional) == 2 else MISSING
+    return Known(True) if isinstance(name, str) and _has(given.first, name) else Feature("feature")
 
 
 def _feature(_run: Calls, _given: Arguments, _node: cst.Call) -> Value:
     return Feature("feature")
 
 
-def _parser(_run: Calls, _given: Arguments, _node: cst.Call) -> Value:
-    return Options()
+def _parser(_run: Calls, given: Arguments, _node: cst.Call) -> Value:
+    parents = given.keywords.get("parents")
+    return Options(tuple(objects(join(*parents.items), Options)) if isinstance(parents, Items) else ())
 
 
 def _record_parser(_run: Calls, given: Arguments, _node: cst.Call) -> Value:
@@ -196,7 +237,7 @@ def _super(run: Calls, given: Arguments, _node: cst.Call) -> Value:
 
 
 def _enumerate(run: Calls, given: Arguments, _node: cst.Call) -> Value:
-    return Items((Items((UNKNOWN, run.element_of(_first(given))), "tuple"),), "iterator")
+    return Items((Items((UNKNOWN, run.element_of(given.first)), "tuple"),), "iterator")
 
 
 def _zip(run: Calls, given: Arguments, _node: cst.Call) -> Value:
@@ -212,14 +253,14 @@ def _globals(run: Calls, _given: Arguments, node: cst.Call) -> Value:
 
 
 def _vars(run: Calls, given: Arguments, _node: cst.Call) -> Value:
-    value = _first(given)
+    value = given.first
     if isinstance(value, Namespace):
         return run.own(Table({**value.options.entries, **value.names}, complete=False))
     return run.own(Table(dict(value.names), complete=False)) if isinstance(value, Instance) else UNKNOWN
 
 
 def _same(_run: Calls, given: Arguments, _node: cst.Call) -> Value:
-    return _first(given)
+    return given.first
 
 
 def _cast(_run: Calls, given: Arguments, _node: cst.Call) -> Value:
@@ -231,10 +272,77 @@ def _option(_run: Calls, given: Arguments, _node: cst.Call) -> Value:
     return default_or(default, "command line")
 
 
-def _field(_run: Calls, given: Arguments, _node: cst.Call) -> Value:
+def _field(run: Calls, given: Arguments, node: cst.Call) -> Value:
     if "default" in given.keywords:
         return given.keywords["default"]
+    if "default_factory" in given.keywords:
+        return run.call_plain(given.keywords["default_factory"], [], node)
     return given.positional[0] if given.positional else Unknown("field")
+
+
+def _namespace(run: Calls, given: Arguments, _node: cst.Call) -> Value:
+    made = run.own(Namespace(Options()))
+    made.names = dict(given.keywords)
+    return made
+
+
+def _choice(run: Calls, given: Arguments, _node: cst.Call) -> Value:
+    """`click.Choice`: one of these."""
+    elements = run.elements(given.first)
+    return Items(elements, "choice") if elements else UNKNOWN
+
+
+def _named_tuple(_run: Calls, given: Arguments, _node: cst.Call) -> Value:
+    fields = given.positional[1] if len(given.positional) > 1 else UNKNOWN
+    if isinstance(fields.constant, str):
+        return TupleType(tuple(fields.constant.replace(",", " ").split()))
+    names = fields.constants() if isinstance(fields, Items) else None
+    return UNKNOWN if names is None else TupleType(tuple(map(str, names)))
+
+
+def _replace(run: Calls, given: Arguments, node: cst.Call) -> Value:
+    """`dataclasses.replace`."""
+    if not isinstance(given.first, Instance) or given.open:
+        return UNKNOWN
+    made = run.own(Instance(given.first.cls, run.place(node)))
+    made.names = {**given.first.names, **given.keywords}
+    return made
+
+
+def _next(run: Calls, given: Arguments, _node: cst.Call) -> Value:
+    found = run.element_of(given.first)
+    return join(found, given.positional[1]) if len(given.positional) > 1 else found
+
+
+def _map(run: Calls, given: Arguments, node: cst.Call) -> Value:
+    elements = run.elements(given.positional[1]) if len(given.positional) == 2 else None
+    if elements is None or len(elements) > WIDEST or not isinstance(given.first, Function | Partial | Bound):
+        return UNKNOWN
+    return run.own(Items(tuple(run.call_plain(given.first, [one], node) for one in elements), "iterator"))
+
+
+def _json(run: Calls, given: Arguments, node: cst.Call) -> Value:
+    """`json.loads` of a text that the program has in it."""
+    text = given.first.constant
+    try:
+        return run.constant(json.loads(text), node) if isinstance(text, str) and len(text) < _LONGEST else UNKNOWN
+    except (ValueError, RecursionError):
+        return UNKNOWN
+
+
+def _depends(_run: Calls, given: Arguments, _node: cst.Call) -> Value:
+    found = given.first if given.positional else given.keywords.get("dependency", UNKNOWN)
+    return Dependency(found) if isinstance(found, Function) else UNKNOWN
+
+
+def _application(run: Calls, given: Arguments, node: cst.Call) -> Value:
+    """`FastAPI`: what its lifespan function leaves in `app.state`."""
+    made = run.own(Namespace(Options()))
+    made.names = {"state": run.own(Namespace(Options()))}
+    lifespan = given.keywords.get("lifespan")
+    if isinstance(lifespan, Function):
+        run.call_function(lifespan, [made], {}, run.place(node))
+    return made
 
 
 _SYMBOLS: dict[str, Callable[[Any, Any, cst.Call], Value]] = {
@@ -259,11 +367,21 @@ _SYMBOLS: dict[str, Callable[[Any, Any, cst.Call], Value]] = {
     "os.fspath": _same,
     "runpy.run_path": _exec,
     "iter": _same,
-    "hasattr": _feature,
+    "hasattr": _hasattr,
     "inspect.signature": _feature,
     "importlib.util.find_spec": _feature,
-    "os.environ.get": _environment,
-    "os.getenv": _environment,
+    "next": _next,
+    "map": _map,
+    "json.loads": _json,
+    "types.SimpleNamespace": _namespace,
+    "argparse.Namespace": _namespace,
+    "collections.namedtuple": _named_tuple,
+    "dataclasses.replace": _replace,
+    "click.Choice": _choice,
+    "fastapi.Depends": _depends,
+    "fastapi.FastAPI": _application,
+    "os.environ.get": environment,
+    "os.getenv": environment,
     "functools.partial": _partial,
     "copy.copy": _same,
     "copy.deepcopy": _same,
@@ -283,189 +401,3 @@ _SYMBOLS: dict[str, Callable[[Any, Any, cst.Call], Value]] = {
     "dataclasses.field": _field,
     "pydantic.Field": _field,
 }
-
-
-# Methods of containers and command line parsers
-
-
-def method_of_container(run: Calls, node: cst.Call, receiver: Value) -> Value | None:
-    """The value of a method call on a list, dict, string or parser; None where it is none of these."""
-    if not isinstance(node.func, cst.Attribute):
-        return None
-    name = node.func.attr.value
-    if isinstance(receiver, Options):
-        return _parser_method(run, receiver, name, run.arguments(node), node)
-    if isinstance(receiver, Table):
-        return _table_method(run, receiver, name, run.arguments(node))
-    if isinstance(receiver, Items):
-        _grow(run, receiver, name, run.arguments(node))
-        return UNKNOWN
-    if isinstance(receiver, Known) and isinstance(receiver.value, str):
-        return _string_method(run, receiver, name, run.arguments(node), node)
-    if isinstance(receiver, Symbol) and receiver.name == "os.environ" and name == "get":
-        return _environment(run, run.arguments(node), node)
-    return None
-
-
-def _table_method(run: Calls, table: Table, name: str, given: Arguments) -> Value:
-    certain = run.happens(table)
-    if name in ("get", "pop", "setdefault"):
-        key = _first(given).constant
-        default = given.positional[1] if len(given.positional) > 1 else Known(None)
-        if key is MISSING:
-            if name != "get":
-                table.loosen()
-            return UNKNOWN
-        found = table.get(key)
-        value = default if found is ABSENT else join(*(default if one is ABSENT else one for one in found.alternatives))
-        if name == "pop":
-            table.drop(key, certain=certain)
-        elif name == "setdefault":
-            table.put(key, value, certain=certain)
-        return value
-    if name == "update":
-        _update(table, given, certain=certain)
-        return Known(None)
-    if name == "copy":
-        return run.own(Table(dict(table.entries), table.complete, table.place))
-    if name == "items" and table.complete:
-        return Items(tuple(Items((Known(key), value), "tuple") for key, value in table.entries.items()))
-    if name == "values" and table.complete:
-        return Items(tuple(table.entries.values()))
-    if name == "clear":
-        for key in list(table.entries):
-            table.drop(key, certain=certain)
-        table.complete = table.complete or certain
-    elif name not in ("keys", "items", "values"):
-        table.loosen()
-    return UNKNOWN
-
-
-def _update(table: Table, given: Arguments, *, certain: bool) -> None:
-    other = _first(given) if given.positional else Table({})
-    if not isinstance(other, Table) or not other.complete or given.open:
-        table.loosen()
-    for key, value in {**(other.entries if isinstance(other, Table) else {}), **given.keywords}.items():
-        table.put(key, value, certain=certain and ABSENT not in value.alternatives)
-
-
-def _grow(run: Calls, items: Items, name: str, given: Arguments) -> None:
-    """Change a list in place: what is not certain to happen, or not known, leaves it with anything in it."""
-    added = _first(given)
-    if name not in ("append", "add", "extend", "insert", "remove", "pop", "clear", "update", "discard"):
-        return  # sorting, counting and the like
-    if not run.happens(items) or added is items:
-        items.complete = False
-        items.items = () if name in ("remove", "pop", "clear", "discard") else items.items
-    elif name in ("append", "add"):
-        items.items = (*items.items, added)
-    elif name == "extend" and isinstance(added, Items):
-        items.items, items.complete = items.items + added.items, items.complete and added.complete
-    elif name == "clear":
-        items.items, items.complete = (), True
-    elif name in ("remove", "discard") and added.constant is not MISSING and items.complete:
-        items.items = tuple(one for one in items.items if one != Known(added.constant))
-    else:
-        items.loosen()
-
-
-def _string_method(run: Calls, text: Known, name: str, given: Arguments, node: cst.Call) -> Value:
-    if name == "format" and given.open is False:
-        values = [value.constant for value in (*given.positional, *given.keywords.values())]
-        if MISSING not in values:
-            try:
-                return Known(
-                    text.value.format(
-                        *values[: len(given.positional)],
-                        **dict(zip(given.keywords, values[len(given.positional) :], strict=True)),
-                    ),
-                    run.place(node),
-                )
-            except (IndexError, KeyError, ValueError, AttributeError, TypeError):
-                return UNKNOWN
-    if name in ("lower", "upper", "strip", "title") and not given.positional:
-        return Known(getattr(text.value, name)(), run.place(node))
-    return Unknown("string method")
-
-
-def _parser_method(run: Calls, options: Options, name: str, given: Arguments, node: cst.Call) -> Value:
-    if name == "add_argument":
-        _add_option(options, given)
-        return UNKNOWN
-    if name in ("add_argument_group", "add_mutually_exclusive_group", "add_parser", "add_subparsers"):
-        return options
-    if name == "set_defaults":
-        options.entries.update({key: default_or(value, "command line") for key, value in given.keywords.items()})
-        return UNKNOWN
-    if name == "parse_args":
-        return run.own(Namespace(options))
-    if name == "parse_known_args":
-        return Items((run.own(Namespace(options)), UNKNOWN), "tuple")
-    if name.startswith("parse_") and options.records:
-        parsed = tuple(_record_of(run, record, node) for record in options.records)
-        return Items(parsed, "tuple")
-    return UNKNOWN
-
-
-def _add_option(options: Options, given: Arguments) -> None:
-    flags = [value.constant for value in given.positional if isinstance(value.constant, str)]
-    long = next((flag for flag in flags if flag.startswith("--")), flags[0] if flags else "")
-    destination = given.keywords["dest"].constant if "dest" in given.keywords else long.lstrip("-").replace("-", "_")
-    if not isinstance(destination, str) or not destination:
-        return
-    action = given.keywords["action"].constant if "action" in given.keywords else None
-    default = given.keywords.get("default")
-    if action in ("store_true", "store_false"):
-        passed = Known(action == "store_true")
-        value = join(default or Known(action != "store_true"), passed)
-    elif default is not None:
-        value = default_or(_converted(default, given.keywords.get("type")), "command line")
-    else:
-        value = Unknown("command line")
-    options.entries[destination] = value
-
-
-def _converted(default: Value, kind: Value | None) -> Value:
-    """A default as argparse hands it over: a string goes through `type`."""
-    if kind is None or not isinstance(default.constant, str):
-        return default
-    convert = (
-        {"int": int, "float": float, "str": str, "pathlib.Path": str}.get(kind.name)
-        if isinstance(kind, Symbol)
-        else None
-    )
-    try:
-        return Known(convert(default.constant)) if convert else UNKNOWN
-    except ValueError:
-        return UNKNOWN
-
-
-def _record_of(run: Calls, record: Value, node: cst.Call) -> Value:
-    """What a parser makes of a dataclass: its defaults, or what the user passes."""
-    if isinstance(record, Symbol):
-        found = call_kind(record.name)
-        if found and issubclass(found[0], TrainingArguments):
-            return run.keep(TrainingArguments(run.place(node), run.where(), record.name, open=True))
-        return Unknown("command line")
-    if not isinstance(record, Class):
-        return UNKNOWN
-    for base in record.foreign_bases():
-        if isinstance(base, Symbol) and (name := _training_arguments(base)):
-            fields = {
-                name: default_or(value, "command line")
-                for name, value in record.all_fields().items()
-                if value is not None
-            }
-            made = TrainingArguments(run.place(node), run.where(), name, fields, open=True)
-            made.custom_class = record
-            return run.keep(made)
-    instance = run.own(Instance(record, run.place(node)))
-    instance.names.update(
-        {name: default_or(value or UNKNOWN, "command line") for name, value in record.all_fields().items()}
-    )
-    return instance
-
-
-def _training_arguments(base: Symbol) -> str | None:
-    found = call_kind(base.name)
-    return base.name if found and issubclass(found[0], TrainingArguments) else None

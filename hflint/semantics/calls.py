@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
 
 import libcst as cst
 
-from hflint.semantics import builtin_calls
-from hflint.semantics.catalog import CONTEXTS, DECORATORS_TRANSPARENT, HARMLESS, KNOWN_ROOTS, TRANSPARENT, call_kind
-from hflint.semantics.expressions import Expressions
+from hflint.semantics import builtin_calls, hooks
+from hflint.semantics.arguments import Arguments
+from hflint.semantics.catalog import CONTEXTS, HARMLESS, KNOWN_ROOTS, THREADS, TRANSPARENT, call_kind
+from hflint.semantics.containers import method_of_container
+from hflint.semantics.functions import Functions
 from hflint.semantics.methods import method_object
 from hflint.semantics.objects import (
-    ANY_CONTEXT,
-    Change,
     ChatTemplateCall,
     Guard,
     LibraryCall,
-    Load,
-    MethodCall,
     ModelBuild,
     Part,
     TokenizerCall,
+    Trainer,
     TrainingArguments,
     spread_table,
 )
@@ -32,18 +30,15 @@ from hflint.semantics.scopes import (
     Function,
     Instance,
     LibraryVersion,
-    Namespace,
+    Maker,
     Partial,
-    Scope,
-    Store,
+    TupleType,
 )
 from hflint.semantics.values import (
+    MISSING,
     UNKNOWN,
-    Container,
     Items,
-    Known,
     OneOf,
-    Place,
     Symbol,
     Table,
     Unknown,
@@ -53,38 +48,15 @@ from hflint.semantics.values import (
     join,
 )
 
-if TYPE_CHECKING:
-    from collections.abc import Hashable, Iterable, Iterator
 
-DEPTH = 8  # nested calls of the program's functions that are followed
-FUEL = 2000  # statements followed inside called functions, a module
-
-
-@dataclass(slots=True)
-class Arguments:
-    """The arguments of a call, evaluated. `open` where a splat may bring more than is listed."""
-
-    positional: list[Value] = field(default_factory=list)
-    keywords: dict[str, Value] = field(default_factory=dict)
-    nodes: dict[str | int, cst.Arg] = field(default_factory=dict)
-    spread: list[Value] = field(default_factory=list)
-    open: bool = False
-
-    def all(self) -> Iterator[Value]:
-        """Every value handed over."""
-        yield from self.positional
-        yield from self.keywords.values()
-        yield from self.spread
-
-
-class Calls(Expressions):
+class Calls(Functions):
     """Evaluation of calls."""
 
     def call(self, node: cst.Call) -> Value:
         """The value of a call."""
         if isinstance(node.func, cst.Attribute):
             receiver = self.evaluate(node.func.value)
-            special = builtin_calls.method_of_container(self, node, receiver)
+            special = method_of_container(self, node, receiver)
             if special is not None:
                 return special
             callee = self.attribute_of_callee(receiver, node.func.attr.value, node.func)
@@ -112,6 +84,7 @@ class Calls(Expressions):
                     found.spread.append(value)
             elif arg.star == "**":
                 table = spread_table(value)
+                found.spread += [one for part in value.alternatives if isinstance(part, Table) for one in part.brings]
                 if table is not None:
                     found.keywords.update(table)
                 elif isinstance(value, TokenizerCall | ChatTemplateCall):
@@ -146,7 +119,7 @@ class Calls(Expressions):
         if isinstance(callee, LibraryCall):
             return method_object(self, callee, "__call__", given, node)
         if isinstance(callee, Part):
-            return method_object(self, callee.of, callee.path, given, node, through=callee)
+            return self.call_part(callee, given, node)
         if isinstance(callee, Symbol):
             if callee.name in CONTEXTS and len(given.positional) == 1 and isinstance(given.positional[0], Function):
                 return replace(given.positional[0], decorators=(*given.positional[0].decorators, callee))
@@ -159,6 +132,12 @@ class Calls(Expressions):
             return self.call_function(callee, given.positional, given.keywords, self.place(node), open=given.open)
         if isinstance(callee, Class):
             return self._instantiate(callee, given, node)
+        if isinstance(callee, Maker):
+            return self._made_by_subclass(callee, given, node)
+        if isinstance(callee, TupleType):
+            named = {**dict(zip(callee.names, given.positional, strict=False)), **given.keywords}
+            values = tuple(named.get(name, UNKNOWN) for name in callee.names)
+            return self.own(Items(values, "tuple", not given.open, self.place(node), names=callee.names))
         if isinstance(callee, Partial):
             merged = Arguments(
                 [*callee.positional, *given.positional],
@@ -179,7 +158,17 @@ class Calls(Expressions):
 
     # Names of other modules
 
+    def map_rows(self, given: Arguments, node: cst.Call) -> None:
+        """Call the function of `dataset.map`."""
+        hooks.map_rows(self, given, node)
+
+    def call_part(self, method: Part, given: Arguments, node: cst.CSTNode) -> Value:
+        """Call a method of a library's object; `node` stands for the call."""
+        return method_object(self, method.of, method.path, given, node, through=method)
+
     def _call_symbol(self, callee: Symbol, given: Arguments, node: cst.Call) -> Value:
+        if callee.name in THREADS:
+            return hooks.start(self, given, node)
         known = builtin_calls.call_symbol(self, callee.name, given, node)
         if known is not None:
             return known
@@ -215,6 +204,8 @@ class Calls(Expressions):
         made = self.make(kind, callee, parameters, given, node)
         made.custom_class = custom
         kept = self.keep(made)
+        if isinstance(kept, Trainer) and isinstance(kept.argument("callbacks"), Items):
+            hooks.callbacks_of(self, kept, node)
         if callee.endswith(("prepare_model_for_kbit_training", "prepare_model_for_int8_training")):
             for one in kept.argument("model").alternatives:
                 if isinstance(one, LibraryCall):
@@ -223,7 +214,7 @@ class Calls(Expressions):
         return kept
 
     def make(
-        self, kind: type[LibraryCall], callee: str, parameters: tuple[str, ...], given: Arguments, node: cst.Call
+        self, kind: type[LibraryCall], callee: str, parameters: tuple[str, ...], given: Arguments, node: cst.CSTNode
     ) -> LibraryCall:
         """An object of a kind with its arguments by name."""
         named = dict(zip(parameters, given.positional, strict=False))
@@ -242,9 +233,25 @@ class Calls(Expressions):
             given.open,
         )
 
+    def call_plain(self, callee: Value, positional: list[Value], node: cst.Call) -> Value:
+        """Call a value with these arguments and no others."""
+        return self.call_value(callee, Arguments(positional), node)
+
     # Classes of the program
 
+    def _made_by_subclass(self, maker: Maker, given: Arguments, node: cst.Call) -> Value:
+        """`MyModel.from_pretrained(...)`, where the class has it from a library's class."""
+        for base in maker.cls.foreign_bases():
+            found = call_kind(f"{base.name}.{maker.method}") if isinstance(base, Symbol) else None
+            if found is not None and found[0] is not LibraryCall and isinstance(base, Symbol):
+                return self._library_object(f"{base.name}.{maker.method}", *found, given, node, custom=maker.cls)
+        self.escape(given.all(), maker.cls.name, node)
+        return Unknown(f"result of {maker.cls.name}.{maker.method}")
+
     def _instantiate(self, cls: Class, given: Arguments, node: cst.Call) -> Value:
+        if cls.members:  # an enum by value
+            same = [one for one in cls.members if given.first.constant is not MISSING and one == given.first]
+            return same[0] if same else join(*cls.members)
         foreign = self._foreign_object(cls, given, node)
         if foreign is not None:
             return foreign
@@ -286,7 +293,7 @@ class Calls(Expressions):
     def _record_instance(self, cls: Class, given: Arguments, node: cst.Call) -> Instance:
         instance = self.own(Instance(cls, self.place(node)))
         fields = cls.all_fields()
-        instance.names.update({name: value for name, value in fields.items() if value is not None})
+        instance.names.update({name: self._own_copy(value) for name, value in fields.items() if value is not None})
         from_outside = any(
             isinstance(base, Symbol) and base.name.endswith("BaseSettings") for base in cls.foreign_bases()
         )
@@ -297,138 +304,18 @@ class Calls(Expressions):
             }
         instance.names.update(zip(fields, given.positional, strict=False))
         instance.names.update(given.keywords)
+        after = cls.find("__post_init__")
+        if isinstance(after, Function):
+            self.call_function(after, [instance], {}, self.place(node))
         return instance
 
-    # Functions of the program
-
-    def call_function(
-        self,
-        function: Function,
-        positional: list[Value],
-        keywords: dict[str, Value],
-        place: Place | None,
-        *,
-        open: bool = False,  # noqa: A002
-    ) -> Value:
-        """Follow a function of the program with these arguments; what it returns, joined over its returns."""
-        self.called.add(function.node)
-        if function in self.active or len(self.active) >= DEPTH or self.fuel > FUEL:
-            for value in (*positional, *keywords.values()):
-                self.escape([value], function.name, place.node if place else function.node)
-            if function in self.active:
-                self.recursive.add(function.node)
-            return Unknown("recursion" if function in self.active else "too deep")
-        if any(_context(decorator) == ANY_CONTEXT for decorator in function.decorators):
-            first = positional[:1] if function.owner is not None else []  # self is handed on
-            positional = first + [default_or(value, "a decorator") for value in positional[len(first) :]]
-            keywords = {name: default_or(value, "a decorator") for name, value in keywords.items()}
-        value = self._remembered(function, positional, keywords, open)
-        return self._through_decorators(function, value)
-
-    def _remembered(
-        self, function: Function, positional: list[Value], keywords: dict[str, Value], is_open: bool
-    ) -> Value:
-        """What following a function gives. The same call is followed once, unless it has something in its hands that code changes in place."""
-        values = [*positional, *keywords.values()]
-        if any(isinstance(value, Container) for value in values):
-            return self._follow(function, positional, keywords, is_open)
-        owner = positional[0] if positional and isinstance(positional[0], Instance) else None
-        arguments = (*map(_key, positional), *((name, _key(value)) for name, value in keywords.items()))
-        key = (function, *arguments, is_open, self.contexts, self.guards, bool(self.path))
-        held = values, [dict(value.names) for value in values if isinstance(value, Store)]  # the key has their ids
-        if key in self.memo:
-            value, names, _ = self.memo[key]
-            if owner is not None and names is not None:
-                owner.names = dict(names)
-            return value
-        value = self._follow(function, positional, keywords, is_open)
-        self.memo[key] = value, dict(owner.names) if owner is not None else None, held
-        return value
-
-    def _follow(self, function: Function, positional: list[Value], keywords: dict[str, Value], is_open: bool) -> Value:
-        contexts = self.contexts + tuple(_context(decorator) for decorator in function.decorators)
-        first = positional[0] if positional else None
-        self.counter += 1
-        registers: dict[str, object] = {
-            "scope": Scope(function.scope),
-            "function_name": function.name,
-            "module": function.module,
-            "loops": (),
-            "contexts": tuple(name for name in contexts if name),
-            "guards": self.guards + tuple(guard for guard in function.guards if guard not in self.guards),
-            "activation": self.counter,
-            "returns": [],
-            "yields": [],
-            "active": [*self.active, function],
-            "later_guards": (),
-            "is_possible": False,
-        }
-        if function.owner is not None:
-            registers["instance"] = first if isinstance(first, Instance) else None
-        with self.entering(**registers):
-            self._bind(function, positional, keywords, is_open)
-            value = self.run_body(function)
-        return Unknown("recursion") if function.node in self.recursive else value
-
-    def run_body(self, function: Function) -> Value:
-        """Follow the body of a function whose scope is set up."""
-        raise NotImplementedError
-
-    def _bind(self, function: Function, positional: list[Value], keywords: dict[str, Value], is_open: bool) -> None:
-        parameters = function.node.params
-        names = self.scope.names
-        plain = [*parameters.posonly_params, *parameters.params]
-        for parameter, value in zip(plain, positional, strict=False):
-            names[parameter.name.value] = value
-        rest = dict(keywords)
-        for parameter in (*plain, *parameters.kwonly_params):
-            name = parameter.name.value
-            if name in rest:
-                names[name] = rest.pop(name)
-            elif name not in names:
-                names[name] = self.unbound_parameter(function, parameter, is_open)
-        if isinstance(parameters.star_arg, cst.Param):
-            names[parameters.star_arg.name.value] = self.own(
-                Items(tuple(positional[len(plain) :]), "tuple", not is_open)
-            )
-        if parameters.star_kwarg is not None:
-            names[parameters.star_kwarg.name.value] = self.own(Table(rest, not is_open))
-
-    def unbound_parameter(self, function: Function, parameter: cst.Param, is_open: bool) -> Value:
-        """A parameter that a call did not give; `is_open` where the call may have given it nevertheless, or there was none to be seen."""
-        raise NotImplementedError
-
-    @staticmethod
-    def _through_decorators(function: Function, value: Value) -> Value:
-        for decorator in function.decorators:
-            name = (
-                decorator.name
-                if isinstance(decorator, Symbol)
-                else decorator.name
-                if isinstance(decorator, Function)
-                else ""
-            )
-            if not DECORATORS_TRANSPARENT.match(name):
-                return Unknown(f"{function.name} is decorated")
-        return value
-
-    # Effects
-
-    def change(self, target: LibraryCall, kind: str, name: str, value: Value, node: cst.CSTNode) -> None:
-        """Note something done to an object, once for a place."""
-        if not any(c.place.node is node and c.kind == kind and c.name == name for c in target.changes):
-            target.changes.append(Change(kind, name, value, self.place(node), self.where(), self.happens(target.where)))
-
-    def escape(self, values: Iterable[Value], name: str, node: cst.CSTNode) -> None:
-        """Note that unknown code got hold of the objects in some values."""
-        for value in values:
-            for reached in _contained(value):
-                self.change(reached, "escape", name, UNKNOWN, node)
-            for one in value.alternatives:
-                if isinstance(one, Table | Items | Namespace) or (
-                    isinstance(one, Instance) and one is not self.instance
-                ):
-                    one.loosen()
+    def _own_copy(self, value: Value) -> Value:
+        """A field's default: of a container, each instance has its own."""
+        if isinstance(value, Table):
+            return self.own(Table(dict(value.entries), value.complete, value.place))
+        return (
+            self.own(Items(value.items, value.kind, value.complete, value.place)) if isinstance(value, Items) else value
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -437,47 +324,6 @@ class _Method(Value):
 
     receiver: Value
     name: str
-
-
-def _context(decorator: Value) -> str:
-    """What a decorator is as a context of the function's body: one that is not known may be any."""
-    if isinstance(decorator, Symbol):
-        inert = decorator.name.partition(".")[0] in KNOWN_ROOTS or DECORATORS_TRANSPARENT.match(decorator.name)
-        return decorator.name if inert else ANY_CONTEXT
-    return "" if isinstance(decorator, Table) else ANY_CONTEXT
-
-
-def _key(value: Value) -> Hashable:
-    """What two arguments share where following a function with one is following it with the other."""
-    if isinstance(value, Unknown):
-        return "unknown"
-    if isinstance(value, Known | Symbol):
-        return value
-    if isinstance(value, Instance | Namespace):
-        return id(value), frozenset((name, id(held)) for name, held in value.names.items())
-    return id(value)
-
-
-def _contained(value: Value, depth: int = 3) -> Iterator[LibraryCall]:
-    """The objects that can be reached through a value handed over."""
-    for one in value.alternatives:
-        if isinstance(one, LibraryCall):
-            yield one
-            if depth and isinstance(one, MethodCall | Load) is False:
-                continue
-        elif isinstance(one, Part) and not one.path.endswith("()") and "token" not in one.path.rpartition(".")[2]:
-            yield one.of
-        elif depth and isinstance(one, Items):
-            for item in one.items:
-                yield from _contained(item, depth - 1)
-        elif depth and isinstance(one, Table):
-            for item in one.entries.values():
-                yield from _contained(item, depth - 1)
-        elif depth and isinstance(one, Instance | Namespace):
-            for item in list(one.names.values()):
-                yield from _contained(item, depth - 1)
-        elif depth and isinstance(one, Bound):
-            yield from _contained(one.instance, depth - 1)
 
 
 def _text(node: cst.BaseExpression) -> str:

@@ -180,6 +180,9 @@ TRANSPARENT = frozenset(
     }
 )
 
+# What calls a function of the program: `target`, with `args` and `kwargs`.
+THREADS = frozenset({"threading.Thread", "multiprocessing.Process", "torch.multiprocessing.Process"})
+
 # Context managers, and decorators, that say how the code inside runs.
 CONTEXTS = frozenset(
     {
@@ -265,6 +268,7 @@ KNOWN_ROOTS = (
             "fastapi",
             "pydantic",
             "flask",
+            "uvicorn",
         ]
     )
 )

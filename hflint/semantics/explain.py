@@ -50,9 +50,7 @@ def _versions(shown: list[Object], project: Project) -> Iterator[str]:
     for library in sorted(used):
         name = library if library in project.versions else library.replace("_", "-")
         if name in project.versions:
-            known = project.versions[name]
-            span = str(known.lowest) if known.lowest == known.highest else f"{known.lowest} to {known.highest}"
-            yield f"  {name} {span}, from {known.origin}"
+            yield f"  {project.versions[name]}, from {project.versions[name].origin}"
 
 
 def _object(one: Object, program: Program, project: Project) -> Iterator[str]:

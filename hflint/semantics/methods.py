@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import libcst as cst
+
 from hflint.semantics.catalog import CHAT_TEMPLATE, FLUENT, GENERATE, MOVES, PIPELINE_CALL, SAVES, TOKENIZER_METHODS
 from hflint.semantics.objects import (
     Adapter,
@@ -27,9 +29,8 @@ from hflint.semantics.objects import (
 from hflint.semantics.values import UNKNOWN, Items, Value, bare
 
 if TYPE_CHECKING:
-    import libcst as cst
-
-    from hflint.semantics.calls import Arguments, Calls
+    from hflint.semantics.arguments import Arguments
+    from hflint.semantics.calls import Calls
 
 MODELS = (ModelLoad, ModelBuild, Adapter)
 TOKENIZERS = (TokenizerLoad, ProcessorLoad)
@@ -41,7 +42,7 @@ _MODEL_PATHS = ("model", "base_model", "module")
 
 
 def method_object(
-    run: Calls, receiver: Value, method: str, given: Arguments, node: cst.Call, *, through: Part | None = None
+    run: Calls, receiver: Value, method: str, given: Arguments, node: cst.CSTNode, *, through: Part | None = None
 ) -> Value:
     """The value of a method call on an object of a library.
 
@@ -64,8 +65,12 @@ def method_object(
     kept = run.keep(made)
     for one in owners:
         run.change(one, "call", method, kept, node)
+    if name in ("map", "filter") and owner.library == "datasets" and isinstance(node, cst.Call):
+        run.map_rows(given, node)
     if name == "prepare" and owner.callee == "accelerate.Accelerator":
         return _prepared(run, given, node)
+    if name == "unwrap_model" and owner.callee == "accelerate.Accelerator":
+        return given.first
     if name == "merge_and_unload" and isinstance(owner, Adapter):
         return owner.base
     if name in FLUENT and (isinstance(kept, Move) or isinstance(owner, MODELS)):
@@ -100,7 +105,7 @@ def _is_interesting(kind: type[MethodCall]) -> bool:
     return kind is not MethodCall
 
 
-def _prepared(run: Calls, given: Arguments, node: cst.Call) -> Value:
+def _prepared(run: Calls, given: Arguments, node: cst.CSTNode) -> Value:
     """`accelerator.prepare(a, b)` hands back what it was given."""
     for value in given.positional:
         for one in value.alternatives:

@@ -9,13 +9,23 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from hflint.semantics.base import (
+    ANY_CONTEXT,
+    AttributeUse,
+    Change,
+    Guard,
+    Import,
+    LibraryCall,
+    NameUse,
+    Object,
+    Part,
+    TextLiteral,
+    Where,
+)
 from hflint.semantics.values import (
     ABSENT,
     UNKNOWN,
     Known,
-    OneOf,
-    Place,
-    Steps,
     Symbol,
     Table,
     Unknown,
@@ -27,181 +37,55 @@ from hflint.semantics.values import (
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    import libcst as cst
 
-    from hflint.findings import Span
-    from hflint.semantics.scopes import Class
-
-
-ANY_CONTEXT = "?"  # a decorator or context manager that may do what any other does
-
-
-@dataclass(frozen=True, slots=True)
-class Guard:
-    """A condition around a piece of code.
-
-    `kind` is "try" (an import, attribute, type or key error is caught), "version" (where `library` and `specifier` say what holds there,
-    if it could be read), "type-checking" or "feature" (hasattr, is_x_available, a signature that is looked at).
-    """
-
-    kind: str
-    library: str = ""
-    specifier: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Where:
-    """The surroundings of a piece of code."""
-
-    order: int  # of evaluation within the program
-    statement: cst.CSTNode | None = None  # the simple statement, or the compound one of whose header it is part
-    function: str = ""  # dotted name within the module, "" at module level
-    loops: tuple[str, ...] = ()  # "for", "while", "comprehension", outermost first
-    contexts: tuple[str, ...] = ()  # full names of the context managers and decorators around, such as "torch.no_grad"
-    guards: tuple[Guard, ...] = ()
-    conditional: bool = False  # under an if, a loop, a handler or a case
-    path: Steps = ()  # the conditions around, each by a number of its own
-    activation: int = 0  # the function call that it is part of
-
-    def inside(self, *contexts: str) -> bool:
-        """Whether one of these context managers or decorators is around, or one of which nothing is known."""
-        return any(name in contexts or name == ANY_CONTEXT for name in self.contexts)
-
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """Something done to an object after it was made.
-
-    `kind` is "set" (`name` is the attribute path, such as "config.use_cache"), "call" (`name` is the method), or "escape" (it was handed to
-    code that hflint does not know, `name`, which may do anything to it).
-    """
-
-    kind: str
-    name: str
-    value: Value
-    place: Place
-    where: Where
-    certain: bool = True  # it happens to every object that the place of the object makes
+__all__ = [
+    "ANY_CONTEXT",
+    "Adapter",
+    "AdapterConfig",
+    "AttributeUse",
+    "Change",
+    "ChatTemplateCall",
+    "Collator",
+    "ConfigLoad",
+    "DatasetLoad",
+    "ForwardCall",
+    "GenerateCall",
+    "GenerationSettings",
+    "Guard",
+    "Import",
+    "KbitPreparation",
+    "LibraryCall",
+    "Load",
+    "MethodCall",
+    "ModelBuild",
+    "ModelLoad",
+    "Move",
+    "NameUse",
+    "Object",
+    "Part",
+    "PipelineCall",
+    "PipelineLoad",
+    "ProcessorLoad",
+    "QuantizationConfig",
+    "Save",
+    "TextLiteral",
+    "TokenizerCall",
+    "TokenizerLoad",
+    "Trainer",
+    "TrainingArguments",
+    "Where",
+    "dtype_name",
+    "model_loads",
+    "quantization_of",
+    "spread_table",
+    "the_model",
+]
 
 
-@dataclass(eq=False, slots=True)
-class Object(Value):
-    """Something that a place in the code makes or does."""
-
-    place: Place
-    where: Where
-
-    @property
-    def span(self) -> Span:
-        """The whole expression."""
-        return self.place.span
-
-    def describe(self) -> str:
-        return type(self).__name__
-
-
-@dataclass(eq=False, slots=True)
-class Import(Object):
-    """A name imported from a library: `name` is its full dotted name, `alias` what it is called here."""
-
-    name: str
-    alias: str
-
-
-@dataclass(eq=False, slots=True)
-class NameUse(Object):
-    """A library's name used through its module, such as `transformers.AdamW`."""
-
-    name: str
-
-
-@dataclass(eq=False, slots=True)
-class TextLiteral(Object):
-    """A string literal that has the form of a credential."""
-
-    text: str
-
-
-@dataclass(eq=False, slots=True)
-class LibraryCall(Object):
-    """A call of something that a library offers.
-
-    `arguments` are by parameter name where the position tells it, else by keyword; `open` where a `**` or `*` may have brought others.
-    """
-
-    callee: str  # full dotted name, "transformers.AutoTokenizer.from_pretrained"; for a method "<kind>.<method>"
-    arguments: dict[str, Value] = field(default_factory=dict)
-    nodes: dict[str, cst.Arg] = field(default_factory=dict)  # only those written in this call
-    extra: list[Value] = field(default_factory=list)  # positional ones beyond the known parameters
-    open: bool = False
-    custom_class: Class | None = None  # the program's own subclass through which it was made
-    is_possible: bool = False  # the call may be of something else instead: no subject of a rule
-    changes: list[Change] = field(default_factory=list)
-
-    def argument(self, *names: str) -> Value:
-        """The first of these arguments that was given; `Absent` only where none can have been."""
-        for name in names:
-            if name in self.arguments:
-                return self.arguments[name]
-        return UNKNOWN if self.open else ABSENT
-
-    def given(self, *names: str) -> bool:
-        """Whether one of these is written in the call, or certainly brought by a splat."""
-        return any(name in self.arguments for name in names)
-
-    def lacks(self, *names: str) -> bool:
-        """Whether none of these can have been given."""
-        return not self.open and not self.given(*names)
-
-    def argument_place(self, name: str) -> Place | None:
-        """Where an argument is written in this call."""
-        return Place(self.place.module, self.nodes[name]) if name in self.nodes else None
-
-    def argument_span(self, name: str) -> Span:
-        """The span of an argument written in this call, else of the call."""
-        place = self.argument_place(name)
-        return place.span if place else self.span
-
-    def changed(self, *names: str, kind: str = "") -> list[Change]:
-        """What was done to it under these names (attribute paths or methods)."""
-        return [c for c in self.changes if c.name in names and kind in ("", c.kind)]
-
-    def attribute(self, path: str) -> Value:
-        """What an attribute was set to afterwards: joined; absent where it never was."""
-        found = [c.value for c in self.changes if c.kind == "set" and c.name == path]
-        return found[0] if len(found) == 1 else OneOf(tuple(found)) if found else ABSENT
-
-    @property
-    def escaped(self) -> bool:
-        """Whether unknown code got hold of it and may have changed it."""
-        return any(c.kind == "escape" for c in self.changes)
-
-    @property
-    def name(self) -> str:
-        """The last part of the callee that is not a method: the class or the function."""
-        parts = self.callee.split(".")
-        return parts[-2] if parts[-1] in ("from_pretrained", "from_config") and len(parts) > 1 else parts[-1]
-
-    @property
-    def library(self) -> str:
-        """The top-level package of the callee, as it is imported."""
-        return self.callee.partition(".")[0]
-
-    def describe(self) -> str:
-        return f"{type(self).__name__} {self.custom_class.name if self.custom_class else self.name}"
-
-
-@dataclass(eq=False, slots=True)
-class AttributeUse(Object):
-    """An attribute of an object that is read, such as `tokenizer.additional_special_tokens`."""
-
-    owner: LibraryCall
-    name: str
-
-
-@dataclass(eq=False, slots=True)
 class Load(LibraryCall):
     """A `from_pretrained`."""
+
+    __slots__ = ()
 
     @property
     def id(self) -> Value:
@@ -209,39 +93,46 @@ class Load(LibraryCall):
         return self.argument("pretrained_model_name_or_path")
 
 
-@dataclass(eq=False, slots=True)
 class ModelLoad(Load):
     """A model, by `from_pretrained`; `name` is the class."""
 
+    __slots__ = ()
 
-@dataclass(eq=False, slots=True)
+
 class ModelBuild(LibraryCall):
     """A model made from a configuration with random weights: `from_config(config)` or `Model(config)`."""
 
+    __slots__ = ()
 
-@dataclass(eq=False, slots=True)
+
 class TokenizerLoad(Load):
     """A tokenizer."""
 
+    __slots__ = ()
 
-@dataclass(eq=False, slots=True)
+
 class ProcessorLoad(Load):
     """A processor, image processor or feature extractor."""
 
+    __slots__ = ()
 
-@dataclass(eq=False, slots=True)
+
 class ConfigLoad(Load):
     """A model configuration, loaded or made."""
 
+    __slots__ = ()
 
-@dataclass(eq=False, slots=True)
+
 class GenerationSettings(Load):
     """A `GenerationConfig`."""
 
+    __slots__ = ()
 
-@dataclass(eq=False, slots=True)
+
 class QuantizationConfig(LibraryCall):
     """A `BitsAndBytesConfig`, `GPTQConfig`, `AwqConfig`, ..."""
+
+    __slots__ = ()
 
     @property
     def bits(self) -> int | None:
@@ -251,14 +142,16 @@ class QuantizationConfig(LibraryCall):
         return 8 if self.argument("load_in_8bit").constant is True else None
 
 
-@dataclass(eq=False, slots=True)
 class AdapterConfig(LibraryCall):
     """A peft configuration such as `LoraConfig`."""
 
+    __slots__ = ()
 
-@dataclass(eq=False, slots=True)
+
 class Adapter(LibraryCall):
     """A peft model: `get_peft_model(model, config)` or `PeftModel.from_pretrained(model, id)`."""
+
+    __slots__ = ()
 
     @property
     def base(self) -> Value:
@@ -271,9 +164,10 @@ class Adapter(LibraryCall):
         return self.argument("peft_config")
 
 
-@dataclass(eq=False, slots=True)
 class KbitPreparation(LibraryCall):
     """`prepare_model_for_kbit_training(model)`; its value is the model itself."""
+
+    __slots__ = ()
 
     @property
     def model(self) -> Value:
@@ -281,14 +175,16 @@ class KbitPreparation(LibraryCall):
         return self.argument("model")
 
 
-@dataclass(eq=False, slots=True)
 class TrainingArguments(LibraryCall):
     """`TrainingArguments` and the configs derived from it, TRL's among them."""
 
+    __slots__ = ()
 
-@dataclass(eq=False, slots=True)
+
 class Trainer(LibraryCall):
     """`Trainer` and the classes derived from it, TRL's among them."""
+
+    __slots__ = ()
 
     @property
     def model(self) -> Value:
@@ -306,19 +202,22 @@ class Trainer(LibraryCall):
         return self.argument("processing_class", "tokenizer")
 
 
-@dataclass(eq=False, slots=True)
 class Collator(LibraryCall):
     """A data collator."""
 
+    __slots__ = ()
 
-@dataclass(eq=False, slots=True)
+
 class PipelineLoad(LibraryCall):
     """`pipeline(...)`."""
 
+    __slots__ = ()
 
-@dataclass(eq=False, slots=True)
+
 class DatasetLoad(LibraryCall):
     """`load_dataset(...)`."""
+
+    __slots__ = ()
 
 
 @dataclass(eq=False, slots=True)
@@ -335,9 +234,10 @@ class MethodCall(LibraryCall):
         return owner.library if owner else ""
 
 
-@dataclass(eq=False, slots=True)
 class TokenizerCall(MethodCall):
     """Text made into ids: `tokenizer(...)`, `.encode`, `.encode_plus`, `.batch_encode_plus`, `.pad`; `method` is "__call__" for the first."""
+
+    __slots__ = ()
 
     @property
     def tokenizer(self) -> Value:
@@ -345,14 +245,16 @@ class TokenizerCall(MethodCall):
         return self.receiver
 
 
-@dataclass(eq=False, slots=True)
 class ChatTemplateCall(MethodCall):
     """`tokenizer.apply_chat_template(...)`."""
 
+    __slots__ = ()
 
-@dataclass(eq=False, slots=True)
+
 class PipelineCall(MethodCall):
     """A pipeline called."""
+
+    __slots__ = ()
 
 
 @dataclass(eq=False, slots=True)
@@ -378,37 +280,22 @@ class GenerateCall(MethodCall):
         return found
 
 
-@dataclass(eq=False, slots=True)
 class ForwardCall(GenerateCall):
     """`model(...)`."""
 
+    __slots__ = ()
 
-@dataclass(eq=False, slots=True)
+
 class Move(MethodCall):
     """`.to`, `.cuda`, `.cpu`, `.half`, `.float`, `.bfloat16` on a model or on encoded text."""
 
+    __slots__ = ()
 
-@dataclass(eq=False, slots=True)
+
 class Save(MethodCall):
     """`.save_pretrained` or `.push_to_hub`."""
 
-
-@dataclass(eq=False, slots=True)
-class Part(Value):
-    """An attribute, item or method result of an object, such as `tokenizer.eos_token` or `inputs["input_ids"]`."""
-
-    of: LibraryCall
-    path: str
-    place: Place | None = None
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Part) and self.of is other.of and self.path == other.path
-
-    def __hash__(self) -> int:
-        return hash((id(self.of), self.path))
-
-    def describe(self) -> str:
-        return f"{self.of.describe()}.{self.path}"
+    __slots__ = ()
 
 
 def model_loads(value: Value | None) -> Iterator[ModelLoad | ModelBuild]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import libcst as cst
 
 from hflint.findings import Edit, Span
-from hflint.semantics.gate import split_lines
+from hflint.semantics.lines import split_lines
 
 if TYPE_CHECKING:
     from hflint.semantics.module import Module

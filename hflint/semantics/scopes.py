@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from hflint.semantics.values import UNKNOWN, Steps, Unknown, Value, default_or, join
+import libcst as cst
+
+from hflint.semantics.values import UNKNOWN, Known, Steps, Symbol, Unknown, Value, default_or, join
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
-
-    import libcst as cst
 
     from hflint.semantics.module import Module
     from hflint.semantics.objects import Guard
@@ -79,6 +79,16 @@ class Function(Value):
     defaults: dict[str, Value] = field(default_factory=dict)
     guards: tuple[Guard, ...] = ()  # around its definition
 
+    @property
+    def is_stub(self) -> bool:
+        """Whether its body is `...` and no more: an abstract one, or one that was not worth parsing."""
+        body = self.node.body
+        if not isinstance(body, cst.IndentedBlock) or len(body.body) != 1:
+            return False
+        line = body.body[0]
+        only = line.body[0] if isinstance(line, cst.SimpleStatementLine) else None
+        return isinstance(only, cst.Expr) and isinstance(only.value, cst.Ellipsis)
+
     def describe(self) -> str:
         return f"function {self.name}"
 
@@ -107,6 +117,14 @@ class Parent(Value):
             if isinstance(base, Class) and (found := base.find(name)) is not None:
                 return found
         return None
+
+
+@dataclass(eq=False, slots=True)
+class Maker(Value):
+    """`from_pretrained` or `from_config`, taken from a class of the program that has it from a library."""
+
+    cls: Class
+    method: str
 
 
 @dataclass(eq=False, slots=True)
@@ -157,6 +175,15 @@ class Class(Value):
         for one in reversed(self.lineage()):
             found.update(one.fields)
         return found
+
+    @property
+    def members(self) -> tuple[Value, ...]:
+        """The values of an enum, in order; empty for another class."""
+        if not any(
+            isinstance(base, Symbol) and base.name.endswith(("Enum", "IntFlag")) for base in self.foreign_bases()
+        ):
+            return ()
+        return tuple(value for value in self.scope.names.values() if isinstance(value, Known))
 
     def attributes(self) -> list[str]:
         """The names of the class attributes that are no functions."""
@@ -218,12 +245,57 @@ class Instance(Store, Value):
         return f"instance of {self.cls.name}"
 
 
+@dataclass(frozen=True, slots=True)
+class TupleType(Value):
+    """A `collections.namedtuple`."""
+
+    names: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Cut(Value):
+    """A slice with known bounds."""
+
+    bounds: slice
+
+
+@dataclass(eq=False, slots=True)
+class Dependency(Value):
+    """What FastAPI's `Depends` gives a parameter: the result of calling a function."""
+
+    function: Value
+
+
 class Options(Value):
     """An `argparse.ArgumentParser` or `HfArgumentParser`: what its options are by default."""
 
-    def __init__(self) -> None:
-        self.entries: dict[str, Value] = {}
+    def __init__(self, parents: tuple[Options, ...] = ()) -> None:
+        self.entries: dict[str, Value] = {key: value for one in parents for key, value in one.entries.items()}
+        self.defaults: dict[str, Value] = {key: value for one in parents for key, value in one.defaults.items()}
         self.records: tuple[Value, ...] = ()  # HfArgumentParser's dataclasses
+        self.above: Options | None = None  # the parser that this one is a command of
+
+    def add(self, name: str, default: Value | None, value: Value) -> None:
+        """An option: what it is where it is not given, None where it has to be, and what it may be in all."""
+        self.entries[name] = value
+        if default is not None:
+            self.defaults[name] = default
+        if self.above is not None:  # another command may have it as well
+            known = self.above.entries.get(name)
+            self.above.add(name, default, value if known is None else join(known, value))
+
+    def preset(self, name: str, value: Value) -> None:
+        """A default that is set apart; one that is no option is what it is."""
+        self.defaults[name] = value
+        self.entries[name] = default_or(value, "command line") if name in self.entries else value
+        if self.above is not None:
+            self.above.entries[name] = join(self.above.entries.get(name), value)
+
+    def child(self) -> Options:
+        """The parser of a command."""
+        made = Options()
+        made.above = self
+        return made
 
     def describe(self) -> str:
         return "command line parser"

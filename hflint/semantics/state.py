@@ -23,7 +23,7 @@ from hflint.semantics.scopes import (
 from hflint.semantics.values import Container, Items, Place, Steps, Table, Value, join
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Iterator
+    from collections.abc import Hashable, Iterator, Sequence
 
     import libcst as cst
 
@@ -77,6 +77,7 @@ class State(ABC):
         self.pending: list[Function] = []  # functions found, in order
         self.called: set[cst.CSTNode] = set()  # the nodes of those that were followed
         self.classes: dict[cst.CSTNode, Class] = {}
+        self.defining: Class | None = None  # whose body is being followed
         self.is_possible = False  # what is called is one of several things
         self.patched: set[str] = set()  # names of other modules that the program assigns
         self.recursive: set[cst.CSTNode] = set()
@@ -115,6 +116,22 @@ class State(ABC):
     @abstractmethod
     def package_attribute(self, package: Package, name: str) -> Value:
         """An attribute of another module of the project."""
+
+    @abstractmethod
+    def block(self, body: Sequence[cst.BaseStatement | cst.BaseSmallStatement]) -> bool:
+        """Follow statements in order; whether control can come out at the end."""
+
+    @abstractmethod
+    def suite(self, suite: cst.BaseSuite) -> bool:
+        """Follow the block of a compound statement; whether control can come out at its end."""
+
+    @abstractmethod
+    def run_body(self, function: Function) -> Value:
+        """Follow a function's body, whose scope is set up; what it returns."""
+
+    @abstractmethod
+    def unbound_parameter(self, function: Function, parameter: cst.Param, is_open: bool) -> Value:
+        """A parameter that a call did not give; `is_open` where the call may have given it nevertheless, or there was none to be seen."""
 
     # Places and objects
 
@@ -209,11 +226,12 @@ class State(ABC):
         return made
 
     @contextmanager
-    def looping(self, kind: str) -> Iterator[None]:
-        """Surroundings with a loop."""
+    def looping(self, kind: str, *, conditional: bool = True) -> Iterator[None]:
+        """Surroundings with a loop, which may not run at all if it is conditional."""
         before = self.loops, self.path
         self.loops = (*self.loops, kind)
-        self.condition()
+        if conditional:
+            self.condition()
         try:
             yield
         finally:
@@ -234,7 +252,8 @@ class State(ABC):
         """What a condition says about the installed libraries where it is true, or where it is not."""
         if isinstance(test, VersionTest):
             return (Guard("version", test.library, test.specifier if positive else test.otherwise),)
-        return (Guard("version" if test.what == "version" else "feature"),) if isinstance(test, Feature) else ()
+        tested = next((one for one in test.alternatives if isinstance(one, Feature)), None)
+        return (Guard("version" if tested.what == "version" else "feature"),) if tested is not None else ()
 
     # Branches
 
@@ -258,8 +277,12 @@ class State(ABC):
             return
         for position, store in enumerate(self.stores()):
             branches = [end[position] for end in ends]
-            names = dict.fromkeys(name for branch in branches for name in branch)
-            store.names = {name: _join_once([b[name] for b in branches if name in b]) for name in names}
+            store.names = names = dict(branches[0])
+            differing = dict.fromkeys(
+                n for branch in branches[1:] for n, value in branch.items() if names.get(n) is not value
+            )
+            for name in differing:
+                names[name] = _join_once([branch[name] for branch in branches if name in branch])
 
 
 def _join_once(values: list[Value]) -> Value:

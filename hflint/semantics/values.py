@@ -143,25 +143,37 @@ class Container(Value):
 
 @dataclass(slots=True, eq=False)
 class Items(Container):
-    """A list, tuple or set written out; `complete` where nothing else can be in it."""
+    """A list, tuple or set written out; `complete` where nothing else can be in it.
+
+    `uniform` where there may be any number of items, each of them one of those listed; `names` are the fields of a named tuple.
+    """
 
     items: tuple[Value, ...]
     kind: str = "list"
     complete: bool = True
     place: Place | None = None
+    uniform: bool = field(default=False, kw_only=True)
+    names: tuple[str, ...] = field(default=(), kw_only=True)
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Items) and (self.items, self.kind, self.complete) == (
+        return isinstance(other, Items) and (self.items, self.kind, self.complete, self.uniform) == (
             other.items,
             other.kind,
             other.complete,
+            other.uniform,
         )
 
     __hash__ = None  # type: ignore[assignment]
 
     def loosen(self) -> None:
         """Let it hold anything from now on."""
-        self.items, self.complete = (), False
+        self.items, self.complete, self.uniform = (), False, False
+
+    @property
+    def any_item(self) -> Value:
+        """What an item of which nothing more is known may be."""
+        closed = (self.complete or self.uniform) and self.items
+        return join(*self.items) if closed else join(*self.items, UNKNOWN)
 
     @property
     def certain(self) -> bool:
@@ -184,6 +196,9 @@ class Table(Container):
     entries: dict[Any, Value]
     complete: bool = True
     place: Place | None = None
+    brings: tuple[Value, ...] = field(
+        default=(), kw_only=True
+    )  # encoded text that was merged into it: ids and masks, never options
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Table) and (self.entries, self.complete) == (other.entries, other.complete)
@@ -252,6 +267,16 @@ def join(*values: Value | None) -> Value:
     if len(found) > WIDEST:
         return Unknown("too many possibilities")
     return OneOf(tuple(found))
+
+
+def truth(value: Value) -> bool | None:
+    """Whether a value counts as true; None where that is not known, as of all that is no constant."""
+    return None if value.constant is MISSING else bool(value.constant)
+
+
+def mapped(value: Value, convert: Callable[[Value], Value]) -> Value:
+    """The value with a conversion of each known constant among its alternatives; the others stay as unknown as they are."""
+    return join(*(one if one.constant is MISSING else convert(one) for one in value.alternatives))
 
 
 def default_or(default: Value, why: str) -> Value:

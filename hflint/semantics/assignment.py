@@ -1,0 +1,129 @@
+"""What assignments bind and change: names, attributes, items, and several of them at once."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import libcst as cst
+
+from hflint.semantics.builtin_calls import set_attribute
+from hflint.semantics.calls import Calls
+from hflint.semantics.objects import (
+    LibraryCall,
+    Part,
+)
+from hflint.semantics.scopes import (
+    Class,
+    Function,
+    Instance,
+)
+from hflint.semantics.values import (
+    MISSING,
+    UNKNOWN,
+    Items,
+    Symbol,
+    Table,
+    Unknown,
+    Value,
+    join,
+)
+
+
+class Assignment(Calls):
+    """Evaluation of assignments."""
+
+    def assign(self, target: cst.BaseExpression, value: Value) -> None:
+        """Bind a target to a value."""
+        if isinstance(target, cst.Name):
+            if (outer := self.scope.outer.get(target.value)) is not None:
+                outer.names[target.value], self.memo = value, {}
+                if outer is self.top:
+                    self.global_writes[target.value] = join(self.global_writes.get(target.value), value)
+            else:
+                self.scope.names[target.value] = value
+        elif isinstance(target, cst.Attribute):
+            set_attribute(self, self.evaluate(target.value), target.attr.value, value, target)
+        elif isinstance(target, cst.Tuple | cst.List):
+            self._unpack(target, value)
+        elif isinstance(target, cst.Subscript):
+            self._store_item(target, value)
+        elif isinstance(target, cst.StarredElement):
+            self.assign(target.value, value)
+
+    def _unpack(self, target: cst.Tuple | cst.List, value: Value) -> None:
+        names = [element.value for element in target.elements]
+        star = next((at for at, one in enumerate(target.elements) if isinstance(one, cst.StarredElement)), None)
+        rows = [self._row(one, len(names), star) for one in value.alternatives]
+        known = [row for row in rows if row != ()] or [None]  # of another length, it raises
+        for position, name in enumerate(names):
+            loose = [
+                self._loose_item(one, position)
+                for one, row in zip(value.alternatives, rows, strict=True)
+                if row is None
+            ]
+            self.assign(name, join(*(row[position] for row in known if row), *loose))
+
+    def _row(self, value: Value, count: int, star: int | None) -> tuple[Value, ...] | None:
+        """The items that several targets get; empty where there are too many or too few, None where they are not known."""
+        if isinstance(value, Instance) and value.cls.is_record:
+            fields = value.cls.all_fields()
+            return tuple(value.names.get(name, UNKNOWN) for name in fields) if len(fields) == count else None
+        if isinstance(value, Items) and not value.complete and value.uniform and value.items and star is None:
+            return (value.any_item,) * count
+        if not isinstance(value, Items) or not value.complete:
+            return None
+        items = value.items
+        if star is None:
+            return items if len(items) == count else ()
+        if len(items) < count - 1:
+            return ()
+        rest = len(items) - count + 1
+        return (*items[:star], self.own(Items(items[star : star + rest])), *items[star + rest :])
+
+    @staticmethod
+    def _loose_item(value: Value, position: int) -> Value:
+        if isinstance(value, LibraryCall):
+            return Part(value, f"[{position}]")
+        if isinstance(value, Part):
+            return Part(value.of, f"{value.path}.[{position}]")
+        return UNKNOWN
+
+    def _store_item(self, target: cst.Subscript, value: Value | None) -> None:
+        holder = self.evaluate(target.value)
+        index = target.slice[0].slice
+        key = self.evaluate(index.value).constant if isinstance(index, cst.Index) else MISSING
+        for one in holder.alternatives:
+            certain = len(holder.alternatives) == 1
+            if isinstance(one, Table):
+                self._store_key(one, key, value, certain=certain and self.happens(one))
+            elif isinstance(one, Items):
+                one.loosen()
+            elif isinstance(one, LibraryCall | Part):
+                name = key if isinstance(key, str) else "[]"
+                whole, path = (one, name) if isinstance(one, LibraryCall) else (one.of, f"{one.path}.{name}")
+                self.change(whole, "set", path, value or UNKNOWN, target)
+            elif isinstance(one, Symbol) and one.name == "globals()":
+                self.top.names = {
+                    name: held if isinstance(held, Symbol | Function | Class) else Unknown("globals()")
+                    for name, held in self.top.names.items()
+                }
+            elif value is not None:
+                self.escape([value], "a container", target)
+
+    @staticmethod
+    def _store_key(table: Table, key: Any, value: Value | None, *, certain: bool) -> None:
+        if key is MISSING or isinstance(key, float):
+            table.loosen()
+        elif value is None:
+            table.drop(key, certain=certain)
+        else:
+            table.put(key, value, certain=certain)
+
+    def _delete(self, target: cst.BaseExpression) -> None:
+        if isinstance(target, cst.Name):
+            self.scope.names.pop(target.value, None)
+        elif isinstance(target, cst.Tuple):
+            for element in target.elements:
+                self._delete(element.value)
+        elif isinstance(target, cst.Subscript):
+            self._store_item(target, None)

@@ -1,0 +1,235 @@
+"""Operators: arithmetic on constants, and/or, comparisons, versions among them."""
+
+from __future__ import annotations
+
+import operator
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import libcst as cst
+
+from hflint.semantics.attributes import Attributes
+from hflint.semantics.objects import LibraryCall, Part
+from hflint.semantics.scopes import Class, Feature, Function, Instance, LibraryVersion, VersionTest
+from hflint.semantics.values import (
+    ABSENT,
+    MISSING,
+    UNKNOWN,
+    WIDEST,
+    Container,
+    Items,
+    Known,
+    OneOf,
+    Symbol,
+    Table,
+    Value,
+    join,
+    truth,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+_ARITHMETIC: dict[type, Callable[[Any, Any], Any]] = {
+    cst.Add: operator.add,
+    cst.Subtract: operator.sub,
+    cst.Multiply: operator.mul,
+    cst.Divide: operator.truediv,
+    cst.FloorDivide: operator.floordiv,
+    cst.Modulo: operator.mod,
+    cst.Power: operator.pow,
+}
+_COMPARISONS: dict[type, tuple[str, str]] = {
+    cst.LessThan: ("<", ">="),
+    cst.LessThanEqual: ("<=", ">"),
+    cst.GreaterThan: (">", "<="),
+    cst.GreaterThanEqual: (">=", "<"),
+    cst.Equal: ("==", "!="),
+    cst.NotEqual: ("!=", "=="),
+}
+_ORDERED: dict[type, Callable[[Any, Any], Any]] = {
+    cst.LessThan: operator.lt,
+    cst.LessThanEqual: operator.le,
+    cst.GreaterThan: operator.gt,
+    cst.GreaterThanEqual: operator.ge,
+}
+_MIRRORED = {"<": ">", "<=": ">=", ">": "<", ">=": "<=", "==": "==", "!=": "!="}
+_LONGEST = 2000  # characters of a string that hflint folds, and the largest number it raises to a power
+
+
+_TYPES = frozenset({"str", "int", "float", "bool", "list", "dict", "tuple", "bytes", "set"})
+_NEVER_NONE = (LibraryCall, Container, Function, Class, Instance)
+
+
+class Operations(Attributes):
+    """Evaluation of operators."""
+
+    def _binary(self, node: cst.BinaryOperation) -> Value:
+        left, right = self.evaluate(node.left), self.evaluate(node.right)
+        if isinstance(left, OneOf) or isinstance(right, OneOf):
+            if len(left.alternatives) * len(right.alternatives) > WIDEST:
+                return UNKNOWN
+            return join(*(self._combine(node, one, other) for one in left.alternatives for other in right.alternatives))
+        return self._combine(node, left, right)
+
+    def _combine(self, node: cst.BinaryOperation, left: Value, right: Value) -> Value:
+        if isinstance(node.operator, cst.Add) and isinstance(left, Items) and isinstance(right, Items):
+            return self.own(
+                Items(left.items + right.items, left.kind, left.complete and right.complete, self.place(node))
+            )
+        if isinstance(node.operator, cst.BitOr) and isinstance(left, Table) and isinstance(right, Table):
+            return self.own(
+                Table({**left.entries, **right.entries}, left.complete and right.complete, self.place(node))
+            )
+        operate = _ARITHMETIC.get(type(node.operator))
+        if operate is None or left.constant is MISSING or right.constant is MISSING:
+            return UNKNOWN
+        return self._fold(operate, left.constant, right.constant, node)
+
+    def _fold(self, operate: Callable[[Any, Any], Any], left: Any, right: Any, node: cst.CSTNode) -> Value:
+        if any(isinstance(one, str | bytes) and len(one) > _LONGEST for one in (left, right)):
+            return UNKNOWN
+        if operate in (operator.pow, operator.mul) and any(
+            isinstance(one, int | float) and abs(one) > _LONGEST for one in (left, right)
+        ):
+            numbers = isinstance(left, int | float) and isinstance(right, int | float)
+            if operate is operator.pow or not numbers:
+                return UNKNOWN
+        try:
+            return Known(operate(left, right), self.place(node))
+        except (ArithmeticError, TypeError, ValueError, KeyError):
+            return UNKNOWN
+
+    def _unary(self, node: cst.UnaryOperation) -> Value:
+        value = self.evaluate(node.expression)
+        constant = value.constant
+        if isinstance(node.operator, cst.Not):
+            if isinstance(value, VersionTest):
+                return VersionTest(value.library, value.otherwise, value.specifier)
+            return (
+                value
+                if isinstance(value, Feature)
+                else UNKNOWN
+                if constant is MISSING
+                else Known(not constant, self.place(node))
+            )
+        if isinstance(node.operator, cst.Minus) and isinstance(constant, int | float):
+            return Known(-constant, self.place(node))
+        return value if isinstance(node.operator, cst.Plus) else UNKNOWN
+
+    def _boolean(self, node: cst.BooleanOperation) -> Value:
+        left, right = self.evaluate(node.left), self.evaluate(node.right)
+        for side in (left, right):
+            if isinstance(side, VersionTest | Feature):
+                return side if isinstance(node.operator, cst.And) or isinstance(side, Feature) else Feature("version")
+        constant = left.constant
+        if constant is not MISSING:
+            decided = bool(constant) if isinstance(node.operator, cst.Or) else not constant
+            return left if decided else right
+        if isinstance(node.operator, cst.Or):
+            truthy = [one for one in left.alternatives if one.constant is MISSING or one.constant]
+            return join(*truthy, right)
+        return join(left, right)
+
+    def _comparison(self, node: cst.Comparison) -> Value:
+        left = self.evaluate(node.left)
+        rights = [(target.operator, self.evaluate(target.comparator)) for target in node.comparisons]
+        sides = (left, *(right for _, right in rights))
+        if any(isinstance(one, Part) and one.path.endswith("__class__.__name__") for one in sides):
+            return Feature("class")
+        if (feature := next((one for one in sides if isinstance(one, Feature)), None)) is not None:
+            return feature
+        if len(rights) != 1 and any(isinstance(one, LibraryVersion) for one in sides):
+            return Feature("version")
+        if len(rights) != 1:
+            return UNKNOWN
+        comparison, right = rights[0]
+        signs = _COMPARISONS.get(type(comparison))
+        if isinstance(left, LibraryVersion) or isinstance(right, LibraryVersion):
+            return self._version_test(left, signs, right)
+        return join(*(self._compared(one, comparison, right, node) for one in left.alternatives))
+
+    def _compared(self, left: Value, comparison: cst.BaseCompOp, right: Value, node: cst.Comparison) -> Value:
+        """A comparison of one alternative with a value; where it is not decided, either answer if the other side is a constant."""
+        if isinstance(comparison, cst.Is | cst.IsNot):
+            return self._identity(left, right, node, positive=isinstance(comparison, cst.Is))
+        if isinstance(comparison, cst.In | cst.NotIn):
+            return self._membership(left, right, node, positive=isinstance(comparison, cst.In))
+        same = isinstance(comparison, cst.Equal)
+        if isinstance(left, Symbol) and isinstance(right, Symbol) and {left.name, right.name} <= _TYPES:
+            return Known((left.name == right.name) == same, self.place(node)) if same else UNKNOWN
+        if left.constant is MISSING or right.constant is MISSING:
+            return UNKNOWN
+        if isinstance(comparison, cst.Equal | cst.NotEqual):
+            return Known((left.constant == right.constant) == same, self.place(node))
+        order = _ORDERED.get(type(comparison))
+        both = isinstance(left.constant, int | float) and isinstance(right.constant, int | float)
+        return Known(order(left.constant, right.constant), self.place(node)) if order and both else UNKNOWN
+
+    def _identity(self, left: Value, right: Value, node: cst.Comparison, *, positive: bool) -> Value:
+        """`is` and `is not`, where one side is None, True or False."""
+        if right.constant is MISSING or not (right.constant is None or isinstance(right.constant, bool)):
+            return UNKNOWN
+        if left.constant is not MISSING:
+            return Known((left.constant is right.constant) == positive, self.place(node))
+        return Known(not positive, self.place(node)) if isinstance(left, _NEVER_NONE) else UNKNOWN
+
+    def _membership(self, left: Value, right: Value, node: cst.Comparison, *, positive: bool) -> Value:
+        """`in` and `not in`, for a constant and a container that is known whole."""
+        if isinstance(right, Table):
+            held = list(right.entries) if right.complete and ABSENT not in right.entries.values() else None
+        else:
+            held = right.constants() if isinstance(right, Items) else right.constant
+        if held is None or held is MISSING or left.constant is MISSING:
+            return UNKNOWN
+        try:
+            return Known((left.constant in held) == positive, self.place(node))
+        except TypeError:
+            return UNKNOWN
+
+    @staticmethod
+    def _version_test(left: Value, signs: tuple[str, str] | None, right: Value) -> Value:
+        version, text = (left, right.constant) if isinstance(left, LibraryVersion) else (right, left.constant)
+        if not isinstance(version, LibraryVersion) or not version.whole or signs is None or not isinstance(text, str):
+            return Feature("version")
+        then, otherwise = signs if version is left else (_MIRRORED[signs[0]], _MIRRORED[signs[1]])
+        return VersionTest(version.library, f"{then}{text}", f"{otherwise}{text}")
+
+    def _conditional(self, node: cst.IfExp) -> Value:
+        test = self.evaluate(node.test)
+        decided = truth(test)
+        with self.guarded(*self.guards_of(test, positive=True), conditional=True):
+            then = self.evaluate(node.body)
+        with self.guarded(*self.guards_of(test, positive=False), conditional=True):
+            otherwise = self.evaluate(node.orelse)
+        if decided is not None:
+            return then if decided else otherwise
+        return join(_where_true(node, then), otherwise)
+
+    def _named(self, node: cst.NamedExpr) -> Value:
+        value = self.evaluate(node.value)
+        self.assign(node.target, value)
+        return value
+
+    EVALUATORS: ClassVar[dict[type, Callable[[Any, Any], Any]]] = {
+        **Attributes.EVALUATORS,
+        cst.BinaryOperation: _binary,
+        cst.UnaryOperation: _unary,
+        cst.BooleanOperation: _boolean,
+        cst.Comparison: _comparison,
+        cst.IfExp: _conditional,
+        cst.NamedExpr: _named,
+    }
+
+
+def _where_true(node: cst.IfExp, then: Value) -> Value:
+    """The first value of `a if a else b` and `a if a is not None else b`, without what the condition rules out."""
+    test = node.test
+    if isinstance(test, cst.Comparison) and len(test.comparisons) == 1:
+        target = test.comparisons[0]
+        none = isinstance(target.comparator, cst.Name) and target.comparator.value == "None"
+        test = test.left if none and isinstance(target.operator, cst.IsNot) else test
+    if not isinstance(test, cst.Name | cst.Attribute) or not test.deep_equals(node.body):
+        return then
+    left = [one for one in then.alternatives if truth(one) is not False]
+    return join(*left) if left else then
