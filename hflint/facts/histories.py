@@ -1,6 +1,6 @@
 """What else the wheels say of each release: model types, peft's default LoRA targets, requirements, variables of the environment.
 
-The tables are made by scripts/facts/make_histories.py.
+The tables are made by scripts/facts from the published wheels.
 """
 
 from __future__ import annotations

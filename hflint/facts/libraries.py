@@ -1,6 +1,6 @@
 """What appeared, was deprecated and went in which release of the libraries.
 
-The tables are made by scripts/facts/make_tables.py and loaded one library and kind at a time, when first asked for.
+The tables are made from the published wheels by scripts/facts and loaded one library and kind at a time, when first asked for.
 A name, argument or method without an entry is either unchanged or unknown: then nothing is said of it.
 """
 
@@ -12,6 +12,8 @@ from functools import cache
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
+
+from packaging.version import Version
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -26,6 +28,9 @@ _LIBRARIES = {  # what is imported: how the library is called
     "datasets": "datasets",
     "huggingface_hub": "huggingface_hub",
     "sentence_transformers": "sentence-transformers",
+    "accelerate": "accelerate",
+    "diffusers": "diffusers",
+    "bitsandbytes": "bitsandbytes",
 }
 _EFFECTS = {
     "name": "ImportError",
@@ -49,7 +54,8 @@ class Change:
     """What became of one name, module, argument, method, pipeline task or environment variable.
 
     Versions are the first release with the new state; the first release that was read stands for all before it too
-    (transformers 4.40, trl 0.9, datasets 2.19, huggingface_hub 0.23, sentence-transformers 3.0).
+    (transformers 4.40, trl 0.9, peft 0.10, datasets 2.19, huggingface_hub 0.23, accelerate 0.30, sentence-transformers 3.0, diffusers 0.26,
+    bitsandbytes 0.42).
 
     Attributes:
         library: whose release decides, as `Versions` names it; not always the owner's, for TRL's configs inherit.
@@ -60,6 +66,7 @@ class Change:
         deprecated: first release that warns of it, or whose documentation does.
         removed: first release that does not take it.
         restored: first release that takes it again.
+        gaps: releases before `removed` that do not take it either, as specifiers: ">=0.12,<0.12.1".
         effect: what using it does once removed: an exception's name, "ignored" (silently) or "warns" (and ignored).
         replacement: what to write instead; a qualified name for names and modules, an argument's or method's name else.
         replacement_since: first release of `replacement_library` that has the replacement; None where not known.
@@ -80,6 +87,7 @@ class Change:
     deprecated: str | None = None
     removed: str | None = None
     restored: str | None = None
+    gaps: tuple[str, ...] = ()
     effect: str = ""
     replacement: str | None = None
     replacement_since: str | None = None
@@ -98,11 +106,16 @@ class Change:
 
     def gone_in(self, versions: Mapping[str, Range]) -> bool:
         """Whether some allowed release no longer takes it."""
-        return bool(self.removed) and versions[self.library].any(self._gone)
+        return any(versions[self.library].any(spec) for spec in self.gone)
 
     def always_gone(self, versions: Mapping[str, Range]) -> bool:
         """Whether no allowed release takes it any more."""
-        return bool(self.removed) and versions[self.library].all(self._gone)
+        return any(versions[self.library].all(spec) for spec in self.gone)
+
+    def gone_since(self, versions: Mapping[str, Range]) -> str | None:
+        """The first release without it, of those runs of releases without it that some allowed release is in; None where all have it."""
+        specs = [spec for spec in self.gone if versions[self.library].any(spec)]
+        return min((spec[2:].partition(",")[0] for spec in specs), key=Version, default=None)
 
     def not_yet_in(self, versions: Mapping[str, Range]) -> bool:
         """Whether some allowed release is older than it."""
@@ -132,8 +145,27 @@ class Change:
         return "" if self.delete else f"{self.replacement}={value}"
 
     @property
-    def _gone(self) -> str:
-        return f">={self.removed}" + (f",<{self.restored}" if self.restored else "")
+    def gone(self) -> tuple[str, ...]:
+        """The releases without it, as specifiers that no release satisfies two of."""
+        last = (f">={self.removed}" + (f",<{self.restored}" if self.restored else ""),) if self.removed else ()
+        return (*self.gaps, *last)
+
+
+@dataclass(frozen=True, slots=True)
+class Deprecation:
+    """What the source of a library itself calls deprecated: by a decorator, a warning, the help of a field.
+
+    Attributes:
+        since: the first release read that calls it so.
+        until: the first that no longer does, for it is gone or taken again; None where the newest does.
+        instead: the argument to use, where the source names one.
+        source: the file of the wheel.
+    """
+
+    since: str
+    until: str | None
+    instead: str | None
+    source: str
 
 
 def removed_name(qualified: str) -> Change | None:
@@ -192,6 +224,20 @@ def method_change(owner_kind: str, method: str) -> Change | None:
     return _change(library, "method", f"{owner_kind}.{method}")
 
 
+def declared_deprecations(callable_: str) -> Mapping[str, Deprecation]:
+    """What the source calls deprecated of a callable: its arguments by name, and the callable itself under "".
+
+    Args:
+        callable_: "transformers.TrainingArguments", "diffusers.StableDiffusionPipeline.__call__".
+    """
+    package, _, name = callable_.partition(".")
+    entry = _table(_LIBRARIES.get(package, ""), "deprecations").get("callables", {}).get(name, {})
+    return {
+        argument: Deprecation(since, until or None, instead or None, source)
+        for argument, (since, until, instead, source) in entry.items()
+    }
+
+
 @cache
 def _gone(library: str) -> tuple[frozenset[str], frozenset[str]]:
     """The last parts of the names, and the modules, that some version of a library lacks."""
@@ -230,7 +276,7 @@ def exists(qualified: str, versions: Mapping[str, Range]) -> bool | None:
     None where it is in some only, or where the tables do not say.
     """
     owner, _, name = qualified.rpartition(".")
-    change = removed_name(qualified) or argument_changes(owner).get(name)
+    change = removed_name(qualified) or argument_changes(owner).get(name) or _named(qualified)
     if change is None or change.library not in versions:
         return None
     if not change.gone_in(versions) and not change.not_yet_in(versions):
@@ -263,6 +309,16 @@ def _change(library: str, kind: str, qualified: str) -> Change | None:
     return None if entry is None else _made(table, owner, name, entry)
 
 
+def _named(qualified: str) -> Change | None:
+    """The change of a name, where that is only when it came."""
+    library = _library(qualified)
+    owner, _, name = qualified.rpartition(".")
+    table = _table(library, "name") if library else {}
+    came = table.get("came", {}).get(owner, {})
+    since = next((since for since, names in came.items() if f" {name} " in f" {names} "), None)
+    return _made(table, owner, name, {"since": since}) if since else None
+
+
 def _elsewhere(qualified: str) -> Change | None:
     """The change of a top level name that is imported from the module, or a package, that its definition lay in."""
     package, _, path = qualified.partition(".")
@@ -280,7 +336,8 @@ def _elsewhere(qualified: str) -> Change | None:
 
 def _made(table: Mapping[str, Any], owner: str, name: str, entry: Mapping[str, Any]) -> Change:
     defaults = {"effect": _EFFECTS[table["kind"]] if "removed" in entry else "", "source": table["source"]}
-    fields = {**defaults, **entry, "unless": tuple(entry.get("unless", ()))}
+    lists = {field: tuple(entry[field]) for field in ("unless", "gaps") if field in entry}
+    fields = {**defaults, **entry, **lists}
     return Change(table["library"], table["kind"], owner, name, **fields)
 
 

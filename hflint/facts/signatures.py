@@ -1,6 +1,6 @@
 """What the callables of the libraries take, in which release: which keywords are accepted, and what becomes of others.
 
-The tables are made by scripts/facts/make_signatures.py from the published wheels, read without importing. What they do not say is unknown,
+The tables are made by scripts/facts from the published wheels, read without importing. What they do not say is unknown,
 and nothing is said of it.
 """
 
@@ -34,7 +34,7 @@ _LIBRARIES = {  # what is imported: how the library is called
 }
 _KINDS = {"transformers": ("signatures", "model-signatures")}
 _REFUSED = ("raises", "drops", "keeps")
-_SHARED = ("PreTrainedConfig", "PretrainedConfig")  # what every configuration takes as well
+_SHARED = ("PreTrainedConfig", "PretrainedConfig")  # what every configuration takes as well; one class under two names
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +82,27 @@ class Signature:
         for parent in self._parents():
             own += parent.parameters(versions)
         return list(dict.fromkeys(own))
+
+    def default(self, keyword: str, versions: Mapping[str, Range]) -> str | None:
+        """The source of an argument's default, the same in all allowed releases; "" where it must be given, None where it is not known.
+
+        Those of the callables of single models are not kept; a default that is long is not known.
+        """
+        indexes = self._indexes(versions[self.library])
+        if not indexes or not all(self._takes(keyword, one) for one in indexes):
+            return next((one.default(keyword, versions) for one in self._parents()), None)
+        found = _defaults(self.library, self.name)
+        if found is None:
+            return None
+        value = found.get(keyword, "None")
+        if not isinstance(value, str):
+            held = {of for of, where in value.items() if any(_holds(where, one) for one in indexes)}
+            value = held.pop() if len(held) == 1 else "..."
+        return {"!": "", "...": None}.get(value, value)
+
+    def _takes(self, keyword: str, index: int) -> bool:
+        where = self.entry.get("some", {}).get(keyword)
+        return self._has(index) and (keyword in self._always or (where is not None and _holds(where, index)))
 
     def knows(self, keyword: str) -> bool:
         """Whether some release that was read takes it."""
@@ -137,7 +158,7 @@ class Signature:
         where = self.entry.get("some", {}).get(keyword)
         if where is not None and _holds(where, index):
             return "taken"
-        rest = self.entry["rest"]
+        rest = self.entry.get("rest", "raises")
         return (
             rest
             if isinstance(rest, str)
@@ -153,7 +174,9 @@ class Signature:
     @property
     def _always(self) -> tuple[str, ...]:
         own = tuple(self.entry["takes"].split())
-        shared = [one for base in self.entry.get("bases", ()) if base in _SHARED for one in _shared(base)]
+        shared = [
+            one for base in self.entry.get("bases", ()) if base in _SHARED for name in _SHARED for one in _shared(name)
+        ]
         return (*own, *shared)
 
     def _parents(self) -> Iterator[Signature]:
@@ -204,6 +227,16 @@ def _entry(library: str, kind: str, name: str) -> Signature | None:
     if start < 0:
         return None
     return Signature(library, name, read, _parsed(lines[start + 1 : lines.index("\n", start + 1)]))
+
+
+@cache
+def _defaults(library: str, name: str) -> Mapping[str, Any] | None:
+    """The defaults of a callable that are not None; None where they were not kept."""
+    if _entry(library, "signatures", name) is None:
+        return None
+    lines, _ = _table(library, "defaults")
+    start = lines.find(f'\n"{name}":')
+    return _parsed(lines[start + 1 : lines.index("\n", start + 1)]) if start >= 0 else {}
 
 
 @cache

@@ -2,7 +2,7 @@
 
     python scripts/facts/download.py FOLDER
 
-A wheel that is in the folder already is kept. Nothing is installed.
+A wheel that is in the folder already is kept. Nothing is installed. Of large wheels only the Python files are kept.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 from packaging.version import Version
@@ -24,21 +25,46 @@ FIRST = {  # the oldest minor that is read
     "huggingface_hub": "0.23",
     "accelerate": "0.30",
     "sentence-transformers": "3.0",
-    "diffusers": "0.29",
-    "bitsandbytes": "0.43",
+    "diffusers": "0.26",
+    "bitsandbytes": "0.42",
 }
-NEWEST_ONLY = {"bitsandbytes", "diffusers"}  # large wheels whose signatures seldom change within a minor
+LARGE = 20_000_000  # bytes of a wheel
+# Patches between the first and the last of a minor that something changed in.
+BETWEEN = {
+    "trl": ["0.9.3", "0.9.4", "0.12.1", "0.15.1", "0.22.1"],
+    "peft": ["0.13.1"],
+    "datasets": ["3.0.1", "4.4.1"],
+    "huggingface_hub": [
+        "0.31.1",
+        "0.31.2",
+        "1.2.1",
+        "1.2.2",
+        "1.2.3",
+        "1.3.1",
+        "1.3.2",
+        "1.3.3",
+        "1.3.4",
+        "1.3.5",
+        "1.10.1",
+    ],
+    "sentence-transformers": ["5.1.1"],
+    "diffusers": ["0.28.1", "0.29.1", "0.30.1", "0.30.2"],
+}
+
+
+def releases(library: str) -> list[Version]:
+    """The releases of a library that the index lists, ascending."""
+    return sorted(map(Version, json.loads(RELEASES.read_text("utf-8"))["releases"][library]))
 
 
 def wanted(library: str) -> list[Version]:
     """The releases of a library to read, ascending."""
-    listed = map(Version, json.loads(RELEASES.read_text("utf-8"))["releases"][library])
     minors: dict[tuple[int, ...], list[Version]] = {}
-    for release in sorted(listed):
+    for release in releases(library):
         if release >= Version(FIRST[library]):
             minors.setdefault(release.release[:2], []).append(release)
-    ends = [{of[-1]} if library in NEWEST_ONLY else {of[0], of[-1]} for of in minors.values()]
-    return sorted(set().union(*ends))
+    ends = [{of[0], of[-1]} for of in minors.values()]
+    return sorted(set(map(Version, BETWEEN.get(library, ()))).union(*ends))
 
 
 def wheel(folder: Path, library: str, release: Version) -> Path | None:
@@ -51,7 +77,20 @@ def download(folder: Path, library: str, release: Version) -> str:
     command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary=:all:"]
     command += ["--ignore-requires-python", "--dest", str(folder), f"{library}=={release}"]
     run = subprocess.run(command, check=False, capture_output=True, text=True)
+    path = wheel(folder, library, release)
+    if path and path.stat().st_size > LARGE:
+        strip(path)
     return run.stderr.strip().rpartition("\n")[2] if run.returncode else ""
+
+
+def strip(path: Path) -> None:
+    """Leave only what is read of a wheel: its Python files and its metadata, not compiled libraries of a hundred megabytes."""
+    small = path.with_suffix(".small")
+    with zipfile.ZipFile(path) as archive, zipfile.ZipFile(small, "w", zipfile.ZIP_DEFLATED) as kept:
+        for name in archive.namelist():
+            if name.endswith((".py", "/METADATA")):
+                kept.writestr(name, archive.read(name))
+    small.replace(path)
 
 
 def main(folder: Path) -> None:

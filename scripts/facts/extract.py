@@ -6,11 +6,15 @@ import ast
 import re
 from typing import TYPE_CHECKING, Any
 
+from declared import dotted
+from release import Taking
+
 if TYPE_CHECKING:
-    from release import Release, Taking
+    from release import Release
     from source import ClassFacts
 
 PRIVATE = re.compile(r"(^|\.)_")
+WORD = re.compile(r"""["']([A-Z][A-Z0-9_]{3,})["']""")
 MODELS = "transformers.models."
 SETTINGS = re.compile(
     r"\.(configuration|tokenization|processing|image_processing|image_processing_pil|feature_extraction|video_processing)_\w+$"
@@ -21,20 +25,88 @@ def extract(release: Release) -> dict[str, Any]:
     """All facts of a release."""
     package = release.package
     facts: dict[str, Any] = {
-        "names": sorted(release.public(package)),
-        "modules": sorted(module for module in release.files if not PRIVATE.search(module)),
+        "names": names(release),
+        "aliases": renamed_classes(release),
+        "modules": sorted(module for module in release.every_module() if not PRIVATE.search(module)),
         "callables": callables(release),
         "environment": sorted({one for module in release.files for one in (release.module(module).environment)}),  # type: ignore[union-attr]
+        "words": words(release),
         "requires": release.requirements(),
+        "members": {kind: members(release, classes) for kind, classes in KINDS.get(package, {}).items()},
     }
     if package == "transformers":
-        facts["tasks"], facts["aliases"] = pipeline_tasks(release)
+        facts["tasks"], facts["task aliases"] = pipeline_tasks(release)
+        facts["callables"] |= task_calls(release)
         facts["types"] = model_types(release)
-        facts["within"] = {module: sorted(release.public(module)) for module in SUBMODULES if module in release.files}
+        facts["within"] = {module: release.bound(module) for module in SUBMODULES if module in release.files}
         facts["loading"] = loading(release)
+        facts["stand-ins"] = stand_ins(release)
     if package == "peft":
         facts["lora"] = lora_targets(release)
     return facts
+
+
+# --- names ------------------------------------------------------------------------------------------------------------
+
+# Objects that rules know by kind: the classes that they may be of. What one of these has, the kind has.
+KINDS = {
+    "transformers": {
+        "tokenizer": [
+            "PreTrainedTokenizerBase",
+            "PreTrainedTokenizer",
+            "PreTrainedTokenizerFast",
+            "TokenizersBackend",
+            "PythonBackend",
+        ],
+        "batch-encoding": ["BatchEncoding"],
+        "model": ["PreTrainedModel", "GenerationMixin"],
+        "trainer": ["Trainer", "Seq2SeqTrainer"],
+        "cache": ["Cache", "DynamicCache", "StaticCache", "EncoderDecoderCache", "QuantizedCache"],
+        "config": ["PretrainedConfig", "PreTrainedConfig"],
+    },
+    "datasets": {"dataset": ["Dataset", "DatasetDict", "IterableDataset", "IterableDatasetDict"]},
+    "sentence_transformers": {"sentence-transformer": ["SentenceTransformer"]},
+}
+
+
+def names(release: Release) -> dict[str, str]:
+    """The names of the top level, each with the file that defines it ("" where that is not known)."""
+    found = {}
+    for name in sorted(release.public(release.package)):
+        module, _ = release.find(release.package, name) or ("", "")
+        found[name] = module.partition(".")[2].replace(".", "/") if module.startswith(f"{release.package}.") else ""
+    return found
+
+
+def renamed_classes(release: Release) -> dict[str, str]:
+    """Names of the top level that are another one's class and nothing more: an empty subclass, one that only warns, an assignment."""
+    public, found = release.public(release.package), {}
+    for name in public:
+        module, original = release.find(release.package, name) or ("", "")
+        facts = release.module(module) if module else None
+        cls = facts.classes.get(original) if facts else None
+        if cls and cls.is_alias and original == name:
+            original = cls.bases[0].rpartition(".")[2]
+        if original and original != name and original in public:
+            found[name] = original
+    return found
+
+
+def words(release: Release) -> list[str]:
+    """Texts that may be the names of variables of the environment."""
+    texts = (release.text(module) for module in release.files if not module.startswith(MODELS))
+    return sorted({word for text in texts for word in WORD.findall(text)})
+
+
+def members(release: Release, classes: list[str]) -> dict[str, bool]:
+    """What objects of some of these classes have; True for what is no method."""
+    found: dict[str, bool] = {}
+    for name in classes:
+        where = release.find(release.package, name)
+        for member, is_value in release.members(*where).items() if where and where[1] else ():
+            if not member.startswith("_") or member == "__getattr__":
+                found[member] = found.get(member, True) and is_value
+    return found
 
 
 # --- callables --------------------------------------------------------------------------------------------------------
@@ -132,6 +204,8 @@ def _plain(made: Taking, module: str) -> dict[str, Any]:
         "old": made.old,
         "from": module,
         "source": made.source,
+        "declared": made.declared,
+        "deprecated": made.is_deprecated,
     }
 
 
@@ -139,7 +213,8 @@ def _plain(made: Taking, module: str) -> dict[str, Any]:
 
 _SUBMODULES = """
 activations cache_utils configuration_utils data.data_collator file_utils generation generation.utils image_utils integrations
-modeling_utils models.bert.modeling_bert models.gpt2.modeling_gpt2 models.llama.modeling_llama models.t5.modeling_t5 optimization
+modeling_attn_mask_utils modeling_outputs modeling_utils models.bert.modeling_bert models.gpt2.modeling_gpt2
+models.llama.modeling_llama models.t5.modeling_t5 optimization
 pytorch_utils tokenization_utils_base trainer trainer_callback trainer_pt_utils trainer_utils training_args utils utils.generic
 utils.hub utils.import_utils
 """
@@ -201,6 +276,52 @@ def _pairs(node: ast.expr) -> list[tuple[str, str]]:
                 (key.value, first.value if isinstance(first, ast.Constant) and isinstance(first.value, str) else "")
             )
     return found
+
+
+def task_calls(release: Release) -> dict[str, Any]:
+    """What pipeline() takes for each task: what it takes itself, and what the task's class takes and sorts."""
+    module = "transformers.pipelines"
+    node = release.constant(module, "SUPPORTED_TASKS")
+    made = release.function(module, "pipeline")
+    found: dict[str, Any] = {}
+    for key, value in zip(node.keys, node.values, strict=True) if isinstance(node, ast.Dict) and made else ():
+        given = (
+            {one.value: of for one, of in zip(value.keys, value.values, strict=True)}
+            if isinstance(value, ast.Dict)
+            else {}
+        )
+        impl = given.get("impl")
+        name = impl.value if isinstance(impl, ast.Constant) else dotted(impl)
+        where = release.find(module, name.rpartition(".")[2])
+        init = release.construction(*where) if where else None
+        sorts = release.method(*where, "_sanitize_parameters") if where else None
+        if init and sorts and isinstance(key, ast.Constant):
+            # What `__init__` does not name it hands to `_sanitize_parameters`; so does every class of a pipeline.
+            taken = {**made.names, **init.names, **sorts.names}
+            found[f"pipeline.{key.value}"] = _plain(Taking(taken, sorts.rest, sorts.source), module)
+    return found
+
+
+def stand_ins(release: Release) -> dict[str, Any]:
+    """What transformers 5 finds for names and modules that it no longer has: endings that may go, converters of tokenizers, modules."""
+    lazy, top = release.text("transformers.utils.import_utils"), release.text("transformers")
+    table = release.constant("transformers.convert_slow_tokenizer", "SLOW_TO_FAST_CONVERTERS")
+    pairs = zip(table.keys, table.values, strict=True) if isinstance(table, ast.Dict) else ()
+    legacy = re.search(r"_LEGACY_MODULE_ALIASES = \{([^}]*)\}", top)
+    return {
+        "endings": [
+            one
+            for one in ("TokenizerFast", "ImageProcessorFast")
+            if "fallback_name = name[:-4]" in lazy and f'name.endswith("{one}")' in lazy
+        ],
+        "converters": {key.value: dotted(value) for key, value in pairs if isinstance(key, ast.Constant)}
+        if "SLOW_TO_FAST_CONVERTERS" in lazy
+        else {},
+        "modules": [
+            *re.findall(r"""_create_\w*alias\(f"\{__name__\}\.(\w+)\"""", top),
+            *(re.findall(r"""["'](\w+)["']:""", legacy[1]) if legacy else ()),
+        ],
+    }
 
 
 def loading(release: Release) -> list[str]:

@@ -40,7 +40,7 @@ def main(folder: Path) -> None:
         table: dict[str, Any] = {"library": library, "kind": "history", "read": read, "requires": runs(read, facts)}
         table["environment"] = held([one["environment"] for one in facts])
         if library == "transformers":
-            table["tasks"] = held([[*one["tasks"], *one["aliases"]] for one in facts])
+            table["tasks"] = held([[*one["tasks"], *one["task aliases"]] for one in facts])
             table["types"] = newest([one["types"] for one in facts])
         if library == "peft":
             table["lora"] = newest([{name: {"modules": value} for name, value in one["lora"].items()} for one in facts])

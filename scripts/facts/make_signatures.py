@@ -6,7 +6,7 @@ FOLDER is the one that make_facts.py worked in. A table is {"library", "kind", "
 
     takes    the parameters that a keyword can give in every release that has the callable, in one text
     some     those of only some of these releases: name to spans
-    rest     what happens to other keywords: raises, drops, keeps (as attributes), open; to spans where it changed
+    rest     what happens to other keywords: drops, keeps (as attributes), open; to spans where it changed; they raise where it is left out
     in       spans of the releases that have the callable, where not all
     from     the modules that define it, for the names that are not at the top level as well
     parents  callables of other libraries that take the rest
@@ -39,7 +39,7 @@ CORRECTIONS = Path(__file__).with_name("corrections.toml")
 CONFIGURATION = "PreTrainedConfig"
 INNER = re.compile(
     r"diffusers\.|bitsandbytes\.(backends|triton|research)|transformers\.(quantizers|agents|exporters|sagemaker|benchmark|distributed|_typing"
-    r"|modeling_(tf|flax)|generation\.(tf|flax)|data\.processors|core_model|conversion|loss|kernels|tf_utils|heterogeneity)"
+    r"|modeling_(tf|flax)|generation\.(tf|flax)|data\.processors|core_model|conversion|convert_slow_tokenizer|loss|kernels|tf_utils|heterogeneity)"
 )
 Facts = dict[str, Any]
 Entry = dict[str, Any]
@@ -74,7 +74,7 @@ def callables(facts: Facts) -> dict[str, Facts]:
     }
     if "loading" in facts:
         module = "transformers.modeling_utils"
-        names = dict.fromkeys(facts["loading"], "")
+        names = dict.fromkeys(facts["loading"], "?")
         found["PreTrainedModel.from_pretrained"] = {"names": names, "rest": "raises", "parents": [], "from": module}
     return found
 
@@ -148,7 +148,11 @@ def write(library: str, kind: str, releases: list[Version], entries: dict[str, E
     kept = {name: entry for name, entry in entries.items() if entry["rest"] != "open" or name in KEPT}
     package = library.replace("-", "_")
     for name, entry in kept.items():
-        kept[name] = {field: value for field, value in entry.items() if value}
+        kept[name] = {field: value for field, value in entry.items() if value and (field, value) != ("rest", "raises")}
+        if entry["bases"] and "PretrainedConfig" in entry["bases"]:  # one class under two names
+            kept[name]["bases"] = list(
+                dict.fromkeys(CONFIGURATION if one == "PretrainedConfig" else one for one in entry["bases"])
+            )
         kept[name]["from"] = [module.removeprefix(f"{package}.") for module in entry["from"]]
         kept[name].setdefault("takes", "")
     head = json.dumps({"library": library, "kind": kind, "read": [str(one) for one in releases]}, separators=(",", ":"))

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 # Read by their `__all__` alone: large, and what their classes take is decided by from_pretrained and the configuration.
 LIGHT = re.compile(r"/models/[^/]+/(modeling|modular|generation|loss)_\w+\.py$")
 SKIPPED = re.compile(
-    r"/(convert_\w+|testing_utils|modular_\w+)\.py$|/(commands|cli|utils/dummy_\w+|kernels|onnx)(/|\.py$)"
+    r"/(convert_(?!slow_tokenizer\.)\w+|testing_utils|modular_\w+)\.py$|/(commands|cli|utils/dummy_\w+|kernels|onnx)(/|\.py$)"
 )
 ALL = re.compile(r"^__all__(?:: [^=]+)? = (\[[^\]]*\])", re.MULTILINE)
 DEFINED = re.compile(r"^(?:class|def) (\w+)", re.MULTILINE)
@@ -46,11 +46,13 @@ class Taking:
     """What a callable takes.
 
     Attributes:
-        names: parameters that a keyword can give, with their defaults' source.
+        names: parameters that a keyword can give, with their defaults' source: "" for none, "?" for those that a ** brings.
         rest: what happens to other keywords: "raises", "drops", "keeps" (as attributes) or "open".
         parents: callables of other libraries that take the remaining keywords.
         source: the file of its definition.
         old: parameters that it takes under a deprecated name.
+        declared: parameters that the source calls deprecated: name to what to use instead, "" for nothing.
+        is_deprecated: whether the source calls the whole callable deprecated.
     """
 
     names: dict[str, str]
@@ -58,6 +60,8 @@ class Taking:
     source: str
     parents: list[str] = field(default_factory=list)
     old: dict[str, str] = field(default_factory=dict)
+    declared: dict[str, str] = field(default_factory=dict)
+    is_deprecated: bool = False
 
 
 class Release:
@@ -68,12 +72,14 @@ class Release:
         self.archive = zipfile.ZipFile(wheel)
         self.memory = memory
         self.files = {
-            name.removesuffix("/__init__.py").removesuffix(".py").replace("/", "."): info
+            _module(name): info
             for info in self.archive.infolist()
             if (name := info.filename).startswith(f"{package}/") and name.endswith(".py") and not SKIPPED.search(name)
         }
         self._found: dict[tuple[str, str], tuple[str, str] | None] = {}
         self._public: dict[str, dict[str, None]] = {}
+        self._stars: dict[str, dict[str, list[str]]] = {}
+        self._structures: dict[str, dict[str, str]] = {}
         self._lines: dict[tuple[str, str], list[tuple[str, str, ClassFacts | None]]] = {}
 
     # --- modules
@@ -96,6 +102,11 @@ class Release:
             except SyntaxError:
                 self.memory[key] = ModuleFacts()
         return self.memory[key]
+
+    def every_module(self) -> set[str]:
+        """The modules that the wheel has, those as well that are not read."""
+        names = (info.filename for info in self.archive.infolist() if info.filename.startswith(f"{self.package}/"))
+        return {_module(name) for name in names if name.endswith(".py")}
 
     def is_package(self, module: str) -> bool:
         """Whether a module is a folder."""
@@ -139,13 +150,24 @@ class Release:
             return self.dotted(module, target, seen) if not facts.aliases[name].endswith("()") else (module, name)
         if name in facts.constants:
             return module, name
-        for star in facts.stars:
-            origin = self.absolute(module, star)
-            if name in self.public(origin) and (found := self.find(origin, name, seen)):
+        if name in (structure := self._structure(module)):
+            return self.find(structure[name], name, seen)
+        for origin in self._starred(module).get(name, ()):
+            if found := self.find(origin, name, seen):
                 return found
         if f"{module}.{name}" in self.files:
             return f"{module}.{name}", ""
         return None
+
+    def _starred(self, module: str) -> dict[str, list[str]]:
+        """The names that a module imports by stars, with the modules that offer them."""
+        facts = self.module(module)
+        if module not in self._stars and facts:
+            self._stars[module] = {}
+            for origin in [self.absolute(module, star) for star in facts.stars]:
+                for name in self.public(origin):
+                    self._stars[module].setdefault(name, []).append(origin)
+        return self._stars.get(module, {})
 
     def dotted(self, module: str, path: str, seen: frozenset[tuple[str, str]] = frozenset()) -> tuple[str, str] | None:
         """Where a dotted name as written in a module is defined; for a method "Class.method"."""
@@ -174,9 +196,48 @@ class Release:
             names |= dict.fromkeys([*facts.classes, *facts.functions, *facts.constants, *facts.imports])
         for star in facts.stars:
             names |= dict.fromkeys(self.public(self.absolute(module, star)))
+        names |= dict.fromkeys(self._structure(module))
         return {name: None for name in names if not name.startswith("_")}
 
+    def _structure(self, module: str) -> dict[str, str]:
+        """The names that a lazy package lists or finds, each with the module that has it."""
+        facts = self.module(module)
+        if facts is None or not facts.structure:
+            return {}
+        if module not in self._structures:
+            found = {name: f"{module}.{where}" for name, where in facts.structure.items()}
+            below = [one for one in self.files if facts.scans and one.startswith(f"{module}.models.")]
+            for one in below:
+                inner = self.module(one)
+                for name in inner.exported or () if inner else ():
+                    found.setdefault(name, one)
+            self._structures[module] = found
+        return self._structures[module]
+
+    def bound(self, module: str) -> list[str] | None:
+        """The names that can be imported from a module, whoever made them; None where it answers for more than it holds."""
+        facts = self.module(module)
+        if facts is not None and LIGHT.search(self.files[module].filename):
+            facts = read_module(self.text(module))
+        if facts is None or ("__getattr__" in facts.functions and not facts.answers):
+            return None
+        names = dict.fromkeys(
+            [*facts.classes, *facts.functions, *facts.constants, *facts.imports, *(facts.exported or ())]
+        )
+        for star in facts.stars:
+            names |= dict.fromkeys(self.public(self.absolute(module, star)))
+        names |= dict.fromkeys([*facts.structure, *facts.answers])
+        return sorted(name for name in names if not name.startswith("_"))
+
     # --- callables
+
+    def members(self, module: str, name: str) -> dict[str, bool]:
+        """What objects of a class have, by the library's own code; False for methods, which no `__getattr__` stands in for."""
+        found: dict[str, bool] = {}
+        for _, _, facts in self.classes(module, name):
+            for member in facts.members if facts else ():
+                found.setdefault(member, member in facts.properties)  # type: ignore[union-attr]
+        return found
 
     def classes(self, module: str, name: str) -> list[tuple[str, str, ClassFacts | None]]:
         """A class and its bases in the order in which Python looks for methods; None for one of another library."""
@@ -213,7 +274,11 @@ class Release:
             for _, _, facts in line
         ):
             return Taking({}, "open", _file(module))
-        return self._inherited(line, "__init__")
+        made = self._inherited(line, "__new__" if _is_made_by_new(line) else "__init__")
+        for _, _, facts in line:
+            made.names |= {name: "?" for name in facts.settings if name not in made.names} if facts else {}
+            made.declared = {**facts.declared, **made.declared} if facts else made.declared
+        return made
 
     def method(self, module: str, name: str, method: str) -> Taking | None:
         """What a method of a class takes."""
@@ -225,6 +290,7 @@ class Release:
     def _inherited(self, line: list[tuple[str, str, ClassFacts | None]], method: str) -> Taking:
         names: dict[str, str] = {}
         old: dict[str, str] = {}
+        told: dict[str, str] = {}
         makes = any(facts and facts.makes_dataclasses for _, _, facts in line[1:])
         for position, (module, name, facts) in enumerate(line):
             if facts is None:
@@ -232,7 +298,7 @@ class Release:
                     continue
                 known = module.split(".")[0] in OTHERS and method == "__init__"
                 rest = "raises" if known else "open"
-                return Taking(names, rest, _file(line[0][0]), [f"{module}.{name}"] if known else [], old)
+                return Taking(names, rest, _file(line[0][0]), [f"{module}.{name}"] if known else [], old, told)
             if (
                 method == "__init__"
                 and method not in facts.methods
@@ -245,11 +311,12 @@ class Release:
                 made = self._made(facts.methods[method], module)
                 names = {**made.names, **names}
                 old |= made.old
+                told = {**made.declared, **told}
                 if made.rest != "forwards":
-                    return Taking(
-                        names, made.rest, _file(line[0][0] if method == "__init__" else module), made.parents, old
-                    )
-        return Taking(names, "raises", _file(line[0][0]), [], old)
+                    source = _file(line[0][0] if method == "__init__" else module)
+                    whole = position == 0 and made.is_deprecated
+                    return Taking(names, made.rest, source, made.parents, old, told, whole)
+        return Taking(names, "raises", _file(line[0][0]), [], old, told)
 
     def _record(
         self, line: list[tuple[str, str, ClassFacts | None]], names: dict[str, str], old: dict[str, str], *, keeps: bool
@@ -268,13 +335,14 @@ class Release:
         return Taking({**fields, **names}, rest, _file(line[0][0]), parents, old)
 
     def _made(self, signature: Signature, module: str) -> Taking:
-        names = dict(signature.names) | dict.fromkeys(signature.taken, "")
         changed = [one for one in signature.decorators if not PASSING.search(one)]
         rest = "open" if changed else signature.rest
-        names |= dict.fromkeys(signature.renamed, "")
-        if any(one.endswith("validate_hf_hub_args") for one in signature.decorators):
-            names |= dict.fromkeys(self._forgiven(), "")
-        return Taking(names, rest, _file(module), [], dict(signature.renamed))
+        is_forgiving = any(one.endswith("validate_hf_hub_args") for one in signature.decorators)
+        brought = [*signature.taken, *signature.renamed, *(self._forgiven() if is_forgiving else ())]
+        names = {**dict(signature.names), **{one: "?" for one in brought if one not in signature.names}}
+        return Taking(
+            names, rest, _file(module), [], dict(signature.renamed), signature.declared, signature.is_deprecated
+        )
 
     def _forgiven(self) -> list[str]:
         """What huggingface_hub's decorator takes out of the keywords of what it decorates."""
@@ -336,8 +404,23 @@ def _light(text: str) -> ModuleFacts:
     return ModuleFacts(constants=[*dict.fromkeys([*names, *DEFINED.findall(text)])], exported=names if match else None)
 
 
+def _module(file: str) -> str:
+    return file.removesuffix("/__init__.py").removesuffix(".py").replace("/", ".")
+
+
 def _file(module: str) -> str:
     return module.partition(".")[2].replace(".", "/")
+
+
+def _is_made_by_new(line: list[tuple[str, str, ClassFacts | None]]) -> bool:
+    """Whether a class has no `__init__`, but a `__new__`: datasets.Sequence since 4.0."""
+    known = [facts for _, name, facts in line if name not in BENIGN]
+    own = [facts for facts in known if facts is not None]
+    initialized = any(
+        "__init__" in facts.methods or facts.makes_dataclasses or any(map(DATACLASS.search, facts.decorators))
+        for facts in own
+    )
+    return len(own) == len(known) and not initialized and any("__new__" in facts.methods for facts in own)
 
 
 def _merged(chains: list[list[tuple[str, str, ClassFacts | None]]]) -> list[tuple[str, str, ClassFacts | None]]:

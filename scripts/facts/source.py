@@ -4,6 +4,12 @@ from __future__ import annotations
 
 import ast
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from declared import declared, dotted, help_says_so, is_deprecated, renames
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 LONGEST_DEFAULT = 60  # characters of a default's source; a longer one is not compared between releases
 
@@ -18,6 +24,8 @@ class Signature:
         taken: names that the body takes out of its ** by itself.
         renamed: parameters that a decorator still takes under an old name: old to new.
         decorators: dotted names.
+        declared: parameters that the source calls deprecated: name to what to use instead, "" for nothing.
+        is_deprecated: whether the source calls the whole function, or the class that it makes, deprecated.
     """
 
     names: dict[str, str]
@@ -25,11 +33,13 @@ class Signature:
     taken: list[str] = field(default_factory=list)
     renamed: dict[str, str] = field(default_factory=dict)
     decorators: list[str] = field(default_factory=list)
+    declared: dict[str, str] = field(default_factory=dict)
+    is_deprecated: bool = False
 
 
 @dataclass(slots=True)
 class ClassFacts:
-    """A class: bases, dataclass fields with their defaults, methods."""
+    """A class: bases, dataclass fields with their defaults, methods; `members`: all that an object of it has."""
 
     bases: list[str]
     decorators: list[str]
@@ -37,6 +47,11 @@ class ClassFacts:
     methods: dict[str, Signature]
     makes_dataclasses: bool = False  # its __init_subclass__ makes dataclasses of all subclasses, which take any keyword
     metaclass: bool = False
+    members: list[str] = field(default_factory=list)
+    properties: list[str] = field(default_factory=list)
+    settings: list[str] = field(default_factory=list)  # keys of its attribute_map: a configuration takes them as well
+    declared: dict[str, str] = field(default_factory=dict)  # deprecated fields: name to what to use instead
+    is_alias: bool = False  # nothing but another name for its base: the body is empty, or warns
 
 
 @dataclass(slots=True)
@@ -49,7 +64,9 @@ class ModuleFacts:
         aliases: name to dotted source of what it was set to.
         exported: `__all__`, None where there is none.
         environment: variables of the environment that it reads.
-        tables: names of constants to their source, for those asked for.
+        structure: the names of a lazy package: name to the module of the package that has it.
+        scans: whether the package finds more names in the `__all__` of the files below it.
+        answers: names that a `__getattr__` of the module answers to.
     """
 
     imports: dict[str, tuple[str, str]] = field(default_factory=dict)
@@ -60,6 +77,9 @@ class ModuleFacts:
     constants: list[str] = field(default_factory=list)
     exported: list[str] | None = None
     environment: list[str] = field(default_factory=list)
+    structure: dict[str, str] = field(default_factory=dict)
+    scans: bool = False
+    answers: list[str] = field(default_factory=list)
 
 
 def read_module(text: str) -> ModuleFacts:
@@ -73,7 +93,39 @@ def read_module(text: str) -> ModuleFacts:
     _read_body(tree.body, facts)
     if "environ" in text or "getenv" in text:
         facts.environment = sorted(_environment(tree))
+    if "_import_structure" in text:
+        facts.structure = dict(_structure(tree.body))
+        facts.scans = "define_import_structure(Path(__file__)" in text
+    for node in tree.body:
+        if isinstance(node, ast.FunctionDef) and node.name == "__getattr__":
+            texts = [one.value for one in ast.walk(node) if isinstance(one, ast.Constant)]
+            facts.answers = [one for one in texts if isinstance(one, str) and one.isidentifier()]
     return facts
+
+
+def _structure(body: list[ast.stmt]) -> Iterator[tuple[str, str]]:
+    """The names that a lazy package lists in `_import_structure`, each with its module."""
+    for node in body:
+        match node:
+            case ast.If() | ast.Try():
+                for part in ("body", "orelse"):
+                    yield from _structure(getattr(node, part))
+            case ast.Assign(targets=[ast.Name(id="_import_structure")], value=ast.Dict() as table):
+                for key, value in zip(table.keys, table.values, strict=True):
+                    yield from _listed(key, value)
+            case ast.Assign(targets=[ast.Subscript(value=ast.Name(id="_import_structure")) as target], value=value):
+                yield from _listed(target.slice, value)
+            case ast.AugAssign(target=ast.Subscript(value=ast.Name(id="_import_structure")) as target, value=value):
+                yield from _listed(target.slice, value)
+            case ast.Expr(value=ast.Call(func=ast.Attribute(value=ast.Subscript() as target), args=[value])):
+                yield from _listed(target.slice, value) if dotted(target) == "_import_structure" else ()
+
+
+def _listed(key: ast.expr | None, value: ast.expr) -> Iterator[tuple[str, str]]:
+    names = value.elts if isinstance(value, ast.List) else [value]
+    for one in names if isinstance(key, ast.Constant) else ():
+        if isinstance(one, ast.Constant) and isinstance(one.value, str):
+            yield one.value, key.value  # type: ignore[union-attr]
 
 
 def _read_body(body: list[ast.stmt], facts: ModuleFacts) -> None:
@@ -119,21 +171,6 @@ def _assignment(node: ast.Assign | ast.AnnAssign | ast.AugAssign, facts: ModuleF
             facts.constants.append(target.id)
 
 
-def dotted(node: ast.expr) -> str:
-    """A dotted name, of a call its function's; "" for anything else."""
-    match node:
-        case ast.Name():
-            return node.id
-        case ast.Attribute():
-            owner = dotted(node.value)
-            return f"{owner}.{node.attr}" if owner else ""
-        case ast.Call():
-            return dotted(node.func)
-        case ast.Subscript():
-            return dotted(node.value)
-    return ""
-
-
 # --- classes ----------------------------------------------------------------------------------------------------------
 
 
@@ -149,19 +186,73 @@ def _class(node: ast.ClassDef) -> ClassFacts:
         if isinstance(one, ast.FunctionDef | ast.AsyncFunctionDef):
             names = [dotted(decorator) for decorator in one.decorator_list]
             if not any(name.endswith(("overload", ".setter", ".deleter", "property")) for name in names):
-                facts.methods[one.name] = _signature(one, method=True)
+                facts.methods[one.name] = _signature(one, method=True, name=node.name if one.name == "__init__" else "")
             if one.name == "__init_subclass__":
                 facts.makes_dataclasses = "dataclass(" in ast.unparse(one)
         elif isinstance(one, ast.AnnAssign) and isinstance(one.target, ast.Name):
             kind = ast.unparse(one.annotation)
             default = _default(one.value)
+            if (instead := help_says_so(one.value, one.target.id)) is not None:
+                facts.declared[one.target.id] = instead
             if "ClassVar" not in kind and "init=False" not in default.replace(" ", ""):
                 facts.fields[one.target.id] = default
         elif isinstance(one, ast.Assign) and isinstance(one.value, ast.Name) and isinstance(one.targets[0], ast.Name):
             known = facts.methods.get(one.value.id)
             if known:
                 facts.methods[one.targets[0].id] = known
+    _complete(node, facts)
     return facts
+
+
+def _complete(node: ast.ClassDef, facts: ClassFacts) -> None:
+    """What the fields' deprecations, the members and the settings of a class are."""
+    body = _flat(node.body)
+    functions = [one for one in body if isinstance(one, ast.FunctionDef | ast.AsyncFunctionDef)]
+    for one in functions:
+        if one.name in {"__post_init__", "__init__"}:
+            facts.declared |= declared(one, facts.fields)
+    names = {one.name: None for one in functions}
+    names |= {
+        alias.asname or alias.name: None for one in body if isinstance(one, ast.ImportFrom) for alias in one.names
+    }
+    facts.properties = [
+        one.name for one in functions if any(dotted(decorator).endswith("property") for decorator in one.decorator_list)
+    ]
+    for one in body:
+        targets = one.targets if isinstance(one, ast.Assign) else [one.target] if isinstance(one, ast.AnnAssign) else []
+        named = [target.id for target in targets if isinstance(target, ast.Name)]
+        names |= dict.fromkeys(named)
+        facts.properties += named
+        if named == ["attribute_map"] and isinstance(one.value, ast.Dict):  # type: ignore[union-attr]
+            facts.settings = [key.value for key in one.value.keys if isinstance(key, ast.Constant)]  # type: ignore[union-attr]
+    kept = [name for function in functions for name in _kept(function.body)]
+    facts.members = [*(names | dict.fromkeys(kept))]
+    facts.properties += kept
+    facts.is_alias = _is_alias(node, functions)
+
+
+def _kept(body: list[ast.stmt]) -> list[str]:
+    """The names of `self.name = ...` among statements."""
+    found = []
+    for node in body:
+        targets = (
+            node.targets if isinstance(node, ast.Assign) else [node.target] if isinstance(node, ast.AnnAssign) else []
+        )
+        found += [one.attr for one in targets if isinstance(one, ast.Attribute) and dotted(one.value) == "self"]
+        for part in ("body", "orelse", "finalbody"):
+            found += _kept(getattr(node, part, []))
+    return found
+
+
+def _is_alias(node: ast.ClassDef, functions: list[ast.FunctionDef | ast.AsyncFunctionDef]) -> bool:
+    """Whether a class is its base under another name: it adds nothing, or an `__init__` that warns and hands on."""
+    rest = [one for one in node.body if not isinstance(one, ast.Pass | ast.Expr)]
+    if len(node.bases) != 1 or node.keywords or rest != functions:
+        return False
+    if not functions:
+        return True
+    warned = [one.name for one in functions] == ["__init__"] and is_deprecated(functions[0], node.name)
+    return warned and [ast.unparse(one) for one in functions[0].body[1:]] == ["super().__init__(*args, **kwargs)"]
 
 
 def _flat(body: list[ast.stmt]) -> list[ast.stmt]:
@@ -196,7 +287,7 @@ def _default(node: ast.expr | None) -> str:
 # --- signatures -------------------------------------------------------------------------------------------------------
 
 
-def _signature(node: ast.FunctionDef | ast.AsyncFunctionDef, *, method: bool) -> Signature:
+def _signature(node: ast.FunctionDef | ast.AsyncFunctionDef, *, method: bool, name: str = "") -> Signature:
     decorators = [dotted(one) for one in node.decorator_list]
     arguments = node.args
     by_position = [*arguments.posonlyargs, *arguments.args]
@@ -208,24 +299,9 @@ def _signature(node: ast.FunctionDef | ast.AsyncFunctionDef, *, method: bool) ->
         del names[arguments.args[0].arg]
     names |= {one.arg: _default(value) for one, value in zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True)}
     rest, taken = _rest(node) if arguments.kwarg else ("raises", [])
-    renamed = dict(pair for one in node.decorator_list for pair in _renames(one))
-    return Signature(names, rest, taken, renamed, decorators)
-
-
-def _renames(decorator: ast.expr) -> list[tuple[str, str]]:
-    """Old and new names of parameters that a decorator still takes under the old one."""
-    if not isinstance(decorator, ast.Call):
-        return []
-    given = {one.arg: one.value for one in decorator.keywords}
-    if dotted(decorator).endswith("deprecated_kwargs"):
-        return [(old or "", new.value) for old, new in given.items() if isinstance(new, ast.Constant)]
-    if not dotted(decorator).endswith("deprecate_kwarg"):
-        return []
-    old, new = (
-        (*decorator.args, given.get("old_name"))[0],
-        given.get("new_name", (*decorator.args, None, None, None)[2]),
-    )
-    return [(old.value, new.value if isinstance(new, ast.Constant) else "")] if isinstance(old, ast.Constant) else []
+    renamed = dict(pair for one in node.decorator_list for pair in renames(one))
+    deprecated = declared(node, [*names, *taken])
+    return Signature(names, rest, taken, renamed, decorators, deprecated, is_deprecated(node, name or node.name))
 
 
 def _rest(node: ast.FunctionDef | ast.AsyncFunctionDef) -> tuple[str, list[str]]:

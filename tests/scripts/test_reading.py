@@ -1,0 +1,142 @@
+"""How the tables are made: what a wheel says, read without importing, and when a thing came and went."""
+
+from __future__ import annotations
+
+import zipfile
+from pathlib import Path
+
+import pytest
+from packaging.version import Version
+
+SCRIPTS = Path(__file__).parents[2] / "scripts" / "facts"
+
+
+@pytest.fixture(autouse=True)
+def scripts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(SCRIPTS))
+
+
+@pytest.fixture
+def read(tmp_path: Path):
+    def read(files: dict[str, str]):
+        """The facts of a library "made" of these files."""
+        from extract import extract
+        from release import Release
+
+        path = tmp_path / "made-1.0-py3-none-any.whl"
+        with zipfile.ZipFile(path, "w") as archive:
+            for name, text in files.items():
+                archive.writestr(f"made/{name}", text)
+            archive.writestr("made-1.0.dist-info/METADATA", "Requires-Python: >=3.10\nRequires-Dist: torch>=2.4\n\n")
+        return extract(Release(path, "made", {}))
+
+    return read
+
+
+LAZY = """
+_import_structure = {"tools": ["Listed"]}
+_import_structure["tools"].extend(["Extended"])
+if TYPE_CHECKING:
+    from .tools import Listed
+"""
+TOOLS = """
+class Listed:
+    def __init__(self, size=3, old=None, **kwargs):
+        if old is not None:
+            warnings.warn("`old` is deprecated, use `size` instead")
+        if kwargs:
+            raise TypeError
+class Extended(Listed):
+    def __init__(self, *args, **kwargs):
+        warnings.warn("`Extended` is deprecated")
+        super().__init__(*args, **kwargs)
+CACHE = os.environ.get("MADE_CACHE")
+"""
+
+
+def test_a_lazy_package_offers_what_it_lists(read) -> None:
+    facts = read({"__init__.py": LAZY, "tools.py": TOOLS})
+    assert facts["names"] == {"Listed": "tools", "Extended": "tools"}
+    assert facts["aliases"] == {"Extended": "Listed"}
+    assert facts["modules"] == ["made", "made.tools"]
+
+
+def test_a_class_says_what_it_takes_and_what_of_that_is_deprecated(read) -> None:
+    made = read({"__init__.py": LAZY, "tools.py": TOOLS})["callables"]["Listed"]
+    assert made["names"] == {"size": "3", "old": "None"}
+    assert (made["rest"], made["declared"]) == ("raises", {"old": "size"})
+
+
+def test_a_subclass_that_hands_on_something_else_is_no_alias(read) -> None:
+    facts = read({"__init__.py": LAZY, "tools.py": TOOLS.replace("(*args, **kwargs)\nC", "(size=1)\nC")})
+    assert facts["aliases"] == {}
+
+
+@pytest.mark.parametrize(
+    ("source", "declared"),
+    [
+        ("@deprecate_kwarg('old', '2.0', 'new')\ndef made(new): pass", {"old": "new"}),
+        ("def made(kind):\n  if kind == 'x': warnings.warn('`kind` x is deprecated')", {}),  # a value is
+        ("def made(kind=None):\n  if kind is None: warnings.warn('no `kind` is deprecated')", {}),
+        (
+            "def made(**kw):\n  if 'old' in kw:\n    warnings.warn('`old` is deprecated', FutureWarning)\n    kw.pop('old')",
+            {"old": ""},
+        ),
+        (
+            "@dataclass\nclass made:\n  a: int = field(default=1, metadata={'help': 'Deprecated. Use `b_c` instead'})",
+            {"a": "b_c"},
+        ),
+        ("@dataclass\nclass made:\n  a: int = field(default=1, metadata={'help': 'The value 2 is deprecated'})", {}),
+    ],
+)
+def test_deprecations_that_source_declares(source: str, declared: dict[str, str], read) -> None:
+    assert read({"__init__.py": source})["callables"]["made"]["declared"] == declared
+
+
+def test_metadata_and_environment(read) -> None:
+    facts = read({"__init__.py": LAZY, "tools.py": TOOLS})
+    assert facts["requires"] == {"python": ">=3.10", "torch": ">=2.4"}
+    assert facts["environment"] == ["MADE_CACHE"]
+
+
+READ = ["1.0.0", "1.0.2", "1.1.0", "2.0.1"]
+
+
+@pytest.mark.parametrize(
+    ("held", "among", "change"),
+    [
+        ([0, 1, 2, 3], None, {}),
+        ([2, 3], None, {"since": "1.1"}),
+        ([1, 2, 3], None, {"since": "1.0.2"}),
+        ([0, 1], None, {"removed": "1.1"}),
+        ([0, 3], None, {"removed": "1.0.2", "restored": "2.0"}),  # 2.0.0 was withdrawn
+        ([0, 2], None, {"removed": "2.0", "gaps": [">=1.0.2,<1.1"]}),
+        ([1], [1, 2], {"removed": "1.1"}),
+        ([1, 2], [1, 2], {}),  # its class came and went with it
+    ],
+)
+def test_when_a_thing_came_and_went(held: list[int], among: list[int] | None, change: dict[str, object]) -> None:
+    from changes import Releases
+
+    listed = [Version(one) for one in (*READ, "1.0.1")]
+    known = Releases([Version(one) for one in READ], sorted(listed))
+    assert known.change(held, among) == change
+
+
+@pytest.mark.parametrize(
+    ("line", "bad"),
+    [
+        ({"source": "tools.py @ 1.0", "replacement": "Listed"}, []),
+        ({"source": "tools.py @ 1.0"}, ["made.argument.f.gone: tools.py @ 1.0 does not speak of it"]),
+        ({"source": "nowhere.py @ 1.0"}, ["made.argument.f.gone: no nowhere.py in made 1.0"]),
+        ({"note": "from memory"}, ["made.argument.f.gone: no source"]),
+    ],
+)
+def test_a_correction_is_looked_up(line: dict[str, str], bad: list[str], tmp_path: Path) -> None:
+    from sources import unfounded
+
+    with zipfile.ZipFile(tmp_path / "made-1.0-py3-none-any.whl", "w") as archive:
+        archive.writestr("made/tools.py", TOOLS)
+    found = list(unfounded({"made": {"argument": {"f": {"gone": line}}}}, tmp_path))
+    assert found[: len(bad)] == bad
+    assert bool(found) == bool(bad)
