@@ -6,6 +6,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from hflint.facts.sources import wheel_metadata
 from hflint.settings import active_codes, load_settings, selected_rules
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ MARKERS = (
     "requirements.txt",
     "setup.cfg",
     "setup.py",
+    "PKG-INFO",
     ".git",
 )
 
@@ -103,6 +105,7 @@ class Projects:
         """As `load_settings`: a settings file in place of the nearest, none at all, what goes on top."""
         self._config, self._isolated, self._overrides = config, isolated, overrides
         self._of_folder: dict[Path, Project] = {}
+        self._begins: dict[Path, bool] = {}
         self._of_root: dict[Path, Project] = {}
 
     def __iter__(self) -> Iterator[Project]:
@@ -120,8 +123,18 @@ class Projects:
         """The project that a folder belongs to; errors as `of`."""
         known = self._of_folder.get(folder)
         if known is None:
-            known = self._of_folder[folder] = self._at(_root(folder))
+            known = self._of_folder[folder] = self._at(self._root(folder))
         return known
+
+    def _root(self, folder: Path) -> Path:
+        """The nearest folder upwards that is a project of its own; else the current one if it lies there, else itself."""
+        folder, here = folder.resolve(), Path.cwd()
+        for candidate in (folder, *folder.parents):
+            if candidate not in self._begins:
+                self._begins[candidate] = _begins(candidate)
+            if self._begins[candidate]:
+                return candidate
+        return here if folder.is_relative_to(here) else folder
 
     def _at(self, root: Path) -> Project:
         if root not in self._of_root:
@@ -130,10 +143,6 @@ class Projects:
         return self._of_root[root]
 
 
-def _root(folder: Path) -> Path:
-    """The nearest folder upwards that is a project of its own; else the current one if it lies there, else itself."""
-    folder, here = folder.resolve(), Path.cwd()
-    for candidate in (folder, *folder.parents):
-        if any((candidate / marker).exists() for marker in MARKERS):
-            return candidate
-    return here if folder.is_relative_to(here) else folder
+def _begins(folder: Path) -> bool:
+    """Whether a folder is a project of its own: it has a marker, or a wheel was unpacked into it."""
+    return any((folder / marker).exists() for marker in MARKERS) or wheel_metadata(folder) is not None

@@ -1,4 +1,4 @@
-"""Where a project says which releases it wants: lock files, declared dependencies, requirements, an environment.
+"""Where a project says which releases it wants: lock files, declared dependencies, built metadata, requirements, an environment.
 
 Each reader yields the mentions of one folder after the other, nearest first. Readers are lenient: markers are not
 evaluated, a broken file is ignored with a note, and nothing is ever imported or run.
@@ -15,8 +15,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from hflint.facts.addresses import release_of, repository
+from hflint.facts.poetry import poetry_specs
+from hflint.facts.sources import as_table, canonical, entries, folders, literal_of, parse_file, text_of, wheel_metadata
+
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
 LIBRARIES = {  # as the package index compares names: as they are shown
     name.replace("_", "-"): name
@@ -34,91 +38,60 @@ LIBRARIES = {  # as the package index compares names: as they are shown
         "python",
     )
 }
-_REQUIREMENT = re.compile(r"\s*([A-Za-z0-9][\w.-]*)\s*(?:\[[^\]]*\])?\s*(@\s*\S+|[^;#]*)")
+INSTALLED = "installed in "  # begins what is said of an environment
+_REQUIREMENT = re.compile(r"\s*([A-Za-z0-9][\w.-]*)\s*(\[[^\]]*\])?\s*(@\s*\S+|[^;#]*)")
+_OPTION = re.compile(
+    r"\s*(?:#.*|--?(?:i|f|pre|prefer-binary|[\w-]*index-url|find-links|trusted-host|no-binary|only-binary)\b.*|-e \.)?\s*$"
+)
 _LOCKS = ("uv.lock", "poetry.lock", "pdm.lock", "pylock.toml")
-_LOCKED = re.compile(rf'^name = "({"|".join(LIBRARIES)}|huggingface_hub)"\s*$', re.MULTILINE)
+_LOCKED = re.compile(r'^name = "([^"]+)"\s*$', re.MULTILINE)
 _VERSION = re.compile(r'^version = "([^"]+)"', re.MULTILINE)
-_TAG = re.compile(r"[@/]v?(\d+(?:\.\d+)+)(?:[#/.]|$)")
+_SCRIPT = re.compile(r"^# /// script[ \t]*\r?\n((?:#(?: [^\n]*)?\r?\n)+?)# ///[ \t]*\r?$", re.MULTILINE)
 _CONDA = re.compile(r"\s*-\s*[\"']?(?:[\w-]+::)?([A-Za-z0-9][\w.-]*)(.*)")
-_LARGE = 20_000_000  # bytes; what is larger was not written by a project
 
 
 @dataclass(frozen=True, slots=True)
 class Mention:
-    """One statement about a library.
+    """One statement about a package.
 
     Attributes:
-        library: as in the values of `LIBRARIES`.
+        library: as in the values of `LIBRARIES`; for another package its name as the package index compares it.
         specs: alternatives, of which each is a specifier such as ">=4.50,<6"; an empty one says nothing.
         where: for people, for example "requirements.txt: transformers==4.57.6".
+        kind: "locked" from a lock file, "own" for the name of the project itself, "extras" where it asks for some, "unread" where what it
+            asks for is not known, and is nothing or more than the library.
+        commit: it asks for code that is no release, and not the newest of the library's own repository: a commit, a branch, a copy, a folder.
     """
 
     library: str
     specs: tuple[str, ...]
     where: str
+    kind: str = ""
+    commit: bool = False
+
+    @property
+    def pins(self) -> bool:
+        """Whether it asks for one release, or for one commit."""
+        return self.commit or all(re.match(r"===?[^,*]+$", spec) for spec in self.specs)
 
 
-def canonical(name: str) -> str:
-    """A name as the package index compares it."""
-    return re.sub(r"[-_.]+", "-", name).lower()
-
-
-# --- folders ----------------------------------------------------------------------------------------------------------
-
-
-def _folders(start: Path, *, whole_repository: bool = False) -> list[Path]:
-    """The folder and its parents up to the project's root; the folder alone where no root is found.
-
-    The root is the nearest folder with pyproject.toml, or with .git; for `whole_repository` .git where there is one.
-    """
-    start = Path(os.path.abspath(start))  # noqa: PTH100  resolve() would follow links out of the project
-    seen: list[Path] = []
-    project: list[Path] = [start]
-    for folder in (start, *start.parents):
-        seen.append(folder)
-        if (folder / ".git").exists():
-            return seen if whole_repository or len(project) == 1 else project
-        if len(project) == 1 and (folder / "pyproject.toml").is_file():
-            project = [*seen]
-            if not whole_repository:
-                return project
-    return project
-
-
-def _text(path: Path, notes: list[str]) -> str:
-    try:
-        data = path.read_bytes() if path.stat().st_size <= _LARGE else b""
-        return data.decode("utf-16" if data.startswith((b"\xff\xfe", b"\xfe\xff")) else "utf-8-sig")
-    except FileNotFoundError:
-        return ""
-    except (OSError, UnicodeDecodeError) as error:
-        notes.append(f"{path.name}: cannot be read, ignored ({type(error).__name__})")
-        return ""
-
-
-def _parsed(path: Path, parse: Callable[[str], Any], notes: list[str]) -> Any:
-    """What a parser makes of a file; an empty table where it is missing or broken."""
-    text = _text(path, notes)
-    try:
-        return parse(text) if text else {}
-    except (ValueError, SyntaxError, RecursionError):
-        notes.append(f"{path.name}: cannot be parsed, ignored")
-        return {}
+def _name(text: str) -> str:
+    return LIBRARIES.get(canonical(text), canonical(text))
 
 
 # --- lock files -------------------------------------------------------------------------------------------------------
 
 
-def locked(start: Path, notes: list[str]) -> Iterator[list[Mention]]:
+def locked(start: Path, notes: list[str], *, whole_repository: bool = True) -> Iterator[list[Mention]]:
     """What uv.lock, poetry.lock, pdm.lock, pylock.toml and Pipfile.lock hold, up to the repository's root."""
-    for folder in _folders(start, whole_repository=True):
+    for folder in folders(start, whole_repository=whole_repository):
         mentions = [mention for name in _LOCKS for mention in _lock(folder / name, notes)]
         yield mentions + _pipfile_lock(folder / "Pipfile.lock", notes)
 
 
 def _lock(path: Path, notes: list[str]) -> list[Mention]:
     """Packages of a TOML lock. A lock can have a megabyte, so that only the blocks we need are read, by line."""
-    text = _text(path, notes)
+    text = text_of(path, notes)
     versions: dict[str, list[str]] = {}
     for name in _LOCKED.finditer(text):
         begin, end = text.rfind("[[", 0, name.start()), text.find("\n[", name.end())
@@ -127,7 +100,7 @@ def _lock(path: Path, notes: list[str]) -> list[Mention]:
         if begin >= 0 and version and block.startswith("[[package"):
             versions.setdefault(canonical(name[1]), []).append(_public(version[1]))
     return [
-        Mention(LIBRARIES[name], tuple(f"=={version}" for version in found), path.name)
+        Mention(_name(name), tuple(f"=={version}" for version in found), path.name, "locked")
         for name, found in versions.items()
     ]
 
@@ -137,22 +110,22 @@ def _public(version: str) -> str:
 
 
 def _pipfile_lock(path: Path, notes: list[str]) -> list[Mention]:
-    lock = _table(_parsed(path, json.loads, notes))
-    packages = {**_table(lock.get("develop")), **_table(lock.get("default"))}
-    pairs = ((name, _table(package).get("version")) for name, package in packages.items())
+    lock = as_table(parse_file(path, json.loads, notes))
+    packages = {**as_table(lock.get("develop")), **as_table(lock.get("default"))}
+    pairs = ((name, as_table(package).get("version")) for name, package in packages.items())
     return [
-        Mention(LIBRARIES[canonical(name)], (_public(version),), path.name)
+        Mention(_name(name), (_public(version),), path.name, "locked")
         for name, version in pairs
-        if canonical(name) in LIBRARIES and isinstance(version, str)
+        if isinstance(version, str)
     ]
 
 
 # --- declared dependencies --------------------------------------------------------------------------------------------
 
 
-def declared(start: Path, notes: list[str]) -> Iterator[list[Mention]]:
-    """What pyproject.toml, setup.cfg and setup.py declare, up to the project's root."""
-    for folder in _folders(start):
+def declared(start: Path, notes: list[str], *, whole_repository: bool = False) -> Iterator[list[Mention]]:
+    """What pyproject.toml, setup.cfg and setup.py declare, up to the project's root, or the repository's."""
+    for folder in folders(start, whole_repository=whole_repository):
         yield [
             *_pyproject(folder / "pyproject.toml", notes),
             *_setup_cfg(folder / "setup.cfg", notes),
@@ -165,76 +138,77 @@ def _pyproject(path: Path, notes: list[str]) -> Iterator[Mention]:
         return
     import tomllib  # most runs under one settings file need it for that; others not at all
 
-    document = _table(_parsed(path, tomllib.loads, notes))
-    project, tool = _table(document.get("project")), _table(document.get("tool"))
+    document = as_table(parse_file(path, tomllib.loads, notes))
+    project, tool = as_table(document.get("project")), as_table(document.get("tool"))
     lists = [
         project.get("dependencies"),
-        *_table(project.get("optional-dependencies")).values(),
-        *_table(document.get("dependency-groups")).values(),
-        *_table(_table(tool.get("pdm")).get("dev-dependencies")).values(),
-        _table(tool.get("uv")).get("dev-dependencies"),
+        *as_table(project.get("optional-dependencies")).values(),
+        *as_table(document.get("dependency-groups")).values(),
+        *as_table(as_table(tool.get("pdm")).get("dev-dependencies")).values(),
+        as_table(tool.get("uv")).get("dev-dependencies"),
     ]
     for lines in lists:
         yield from _requirements(lines if isinstance(lines, list) else (), path.name)
+    if isinstance(name := project.get("name"), str):
+        yield Mention(_name(name), (), path.name, "own")
+    if "dependencies" in (project.get("dynamic") or ()):
+        yield Mention("", (), f"{path.name}: dynamic dependencies", "unread")
     python = project.get("requires-python")
     if isinstance(python, str):
         yield Mention("python", (python,), f"{path.name}: requires-python {python}")
-    yield from _poetry(_table(tool.get("poetry")), path.name)
-
-
-def _table(value: object) -> dict[str, Any]:
-    return value if isinstance(value, dict) else {}
+    yield from _poetry(as_table(tool.get("poetry")), path.name)
+    for name, source in as_table(as_table(tool.get("uv")).get("sources")).items():
+        yield from _of_git(name, source, path.name)
 
 
 def _requirements(lines: Iterable[object], where: str) -> Iterator[Mention]:
     for line in lines:
         parts = _REQUIREMENT.match(line) if isinstance(line, str) else None
-        if parts and canonical(parts[1]) in LIBRARIES:
-            spec = _of_address(parts[2]) if parts[2].startswith("@") else parts[2].strip().strip("()")
-            shown = re.split(r";|\s#|\s--", parts.string)[0].strip()
-            yield Mention(LIBRARIES[canonical(parts[1])], (spec.split("--")[0].strip(),), f"{where}: {shown}")
+        if parts is None or not re.match(r"$|[@<>=!~(]|--", parts[3]):
+            if isinstance(line, str) and not _OPTION.match(line):
+                yield _address(line, where)
+            continue
+        shown = re.split(r";|\s#|\s--", parts.string)[0].strip()
+        kind = "extras" if parts[2] else ""
+        if parts[3].startswith("@"):
+            spec, commit = release_of(parts[3])
+        else:
+            spec, commit = parts[3].strip().strip("()").split("--")[0].strip(), False
+        yield Mention(_name(parts[1]), (spec,), f"{where}: {shown}", kind, commit)
 
 
-def _of_address(address: str) -> str:
-    """The release that a git tag or a wheel's name holds, else nothing known."""
-    tag = _TAG.search(address)
-    wheel = re.search(r"/[\w.]+-(\d[\w.]*)(?:\+[\w.]+)?-[^/]*\.whl", address)
-    found = wheel or tag
-    return f"=={found[1]}" if found else ""
+def _address(line: str, where: str) -> Mention:
+    """A line that is no requirement: what it brings is not known, but where it is a library's repository, that is."""
+    name, address = repository(line)
+    said = f"{where}: {line.strip()}"
+    if canonical(name) not in LIBRARIES:
+        return Mention("", (), said, "unread")
+    spec, commit = release_of(address)
+    return Mention(_name(name), (spec,), said, "unread", commit)
 
 
 def _poetry(poetry: dict[str, Any], where: str) -> Iterator[Mention]:
-    groups = [_table(group).get("dependencies") for group in _table(poetry.get("group")).values()]
+    groups = [as_table(group).get("dependencies") for group in as_table(poetry.get("group")).values()]
     for table in (poetry.get("dependencies"), poetry.get("dev-dependencies"), *groups):
-        for name, value in _table(table).items():
-            if canonical(name) in LIBRARIES:
-                wanted = value if isinstance(value, list) else [value]
-                texts = [_table(one).get("version", "") if isinstance(one, dict) else one for one in wanted]
-                specs = tuple(spec for text in texts if isinstance(text, str) for spec in _poetry_specs(text))
-                yield Mention(LIBRARIES[canonical(name)], specs, f"{where}: {name} {' || '.join(map(str, texts))}")
+        for name, value in as_table(table).items():
+            wanted = value if isinstance(value, list) else [value]
+            texts = [as_table(one).get("version", "") if isinstance(one, dict) else one for one in wanted]
+            specs = tuple(spec for text in texts if isinstance(text, str) for spec in poetry_specs(text))
+            kind = "extras" if any(as_table(one).get("extras") for one in wanted) else ""
+            yield Mention(_name(name), specs, f"{where}: {name} {' || '.join(map(str, texts))}", kind)
+            for one in wanted:
+                yield from _of_git(name, one, where)
 
 
-def _poetry_specs(constraint: str) -> list[str]:
-    """Poetry's caret, tilde, wildcard and alternatives as specifiers."""
-    return [
-        ",".join(filter(None, map(_poetry_spec, re.findall(r"[\^~<>=!]*\s*[\w.*+-]+", alternative))))
-        for alternative in re.split(r"\|\|?", constraint)
-    ]
-
-
-def _poetry_spec(part: str) -> str:
-    version = part.lstrip("^~<>=! ")
-    operator = part.removesuffix(version).strip()
-    if version == "*":
-        return ""
-    numbers = [int(number) for number in re.findall(r"\d+", re.split(r"[^\d.]", version)[0])]
-    if operator in {"^", "~"} and numbers:
-        keep = 2 if operator == "~" and len(numbers) > 1 else 1
-        if operator == "^":
-            keep = next((at for at, number in enumerate(numbers, 1) if number), len(numbers))
-        upper = [*numbers[: keep - 1], numbers[keep - 1] + 1]
-        return f">={version},<{'.'.join(map(str, upper))}"
-    return f"=={version}" if operator in {"", "="} else operator + version
+def _of_git(name: str, source: object, where: str) -> Iterator[Mention]:
+    """What a table such as `{git = "https://...", rev = "..."}` asks for, of uv or poetry."""
+    table = as_table(source)
+    if not isinstance(table.get("git"), str):
+        return
+    at = next((table[key] for key in ("rev", "tag", "branch") if isinstance(table.get(key), str)), "")
+    address = f"{table['git']}@{at}" if at else table["git"]
+    spec, commit = release_of(address)
+    yield Mention(_name(name), (spec,), f"{where}: {name} @ {address}", "unread" if table.get("extras") else "", commit)
 
 
 def _setup_cfg(path: Path, notes: list[str]) -> Iterator[Mention]:
@@ -244,7 +218,7 @@ def _setup_cfg(path: Path, notes: list[str]) -> Iterator[Mention]:
 
     parser = configparser.ConfigParser(interpolation=None, strict=False)
     try:
-        parser.read_string(_text(path, notes))
+        parser.read_string(text_of(path, notes))
     except configparser.Error:
         notes.append(f"{path.name}: cannot be parsed, ignored")
         return
@@ -258,7 +232,7 @@ def _setup_cfg(path: Path, notes: list[str]) -> Iterator[Mention]:
 
 def _setup_py(path: Path, notes: list[str]) -> Iterator[Mention]:
     """The literal arguments of setup(), or literals that module constants hold; nothing is run."""
-    tree = _parsed(path, ast.parse, notes)
+    tree = parse_file(path, ast.parse, notes)
     if not tree:
         return
     constants = {
@@ -270,35 +244,94 @@ def _setup_py(path: Path, notes: list[str]) -> Iterator[Mention]:
     }
     calls = (node for node in ast.walk(tree) if isinstance(node, ast.Call) and ast.unparse(node.func).endswith("setup"))
     for keyword in (keyword for call in calls for keyword in call.keywords):
-        value = _literal(keyword.value, constants)
-        if keyword.arg == "install_requires":
-            yield from _requirements(value if isinstance(value, list | tuple) else (), path.name)
+        value = literal_of(keyword.value, constants)
+        if value is None and keyword.arg in {None, "install_requires", "extras_require"}:
+            yield Mention("", (), f"{path.name}: {keyword.arg or '**'} is worked out", "unread")
+            if keyword.arg == "install_requires":
+                yield from _listed(constants, path.name)
+        elif keyword.arg == "name" and isinstance(value, str):
+            yield Mention(_name(value), (), path.name, "own")
+        elif keyword.arg == "install_requires":
+            lines = value.splitlines() if isinstance(value, str) else value
+            yield from _requirements(lines if isinstance(lines, list | tuple) else (), path.name)
         elif keyword.arg == "extras_require":
-            for lines in _table(value).values():
+            for lines in as_table(value).values():
                 yield from _requirements(lines if isinstance(lines, list | tuple) else (), path.name)
         elif keyword.arg == "python_requires" and isinstance(value, str):
             yield Mention("python", (value,), f"{path.name}: python_requires {value}")
 
 
-def _literal(node: ast.expr, constants: dict[str, ast.expr]) -> object:
-    if isinstance(node, ast.Name):
-        node = constants.get(node.id, node)
-    try:
-        return ast.literal_eval(node)
-    except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
+def _listed(constants: dict[str, ast.expr], where: str) -> Iterator[Mention]:
+    """The requirements of the libraries in lists of a setup.py that takes its own from there by name: `_deps = ["transformers>=4.53", ...]`."""
+    for value in (literal_of(node, {}) for node in constants.values()):
+        if isinstance(value, list | tuple) and all(isinstance(one, str) for one in value):
+            found = _requirements(value, where)
+            yield from (one for one in found if canonical(one.library) in LIBRARIES and one.kind != "unread")
+
+
+# --- scripts ----------------------------------------------------------------------------------------------------------
+
+
+def in_script(source: str) -> list[Mention] | None:
+    """What a script declares in its head, as `uv run` and pipx read it (PEP 723); None where it declares nothing."""
+    match = _SCRIPT.search(source) if "# /// script" in source else None
+    if match is None:
         return None
+    import tomllib
+
+    try:
+        document = tomllib.loads("\n".join(line[2:] for line in match[1].splitlines()))
+    except tomllib.TOMLDecodeError:
+        return None
+    lines, python, where = document.get("dependencies"), document.get("requires-python"), "the script's head"
+    mentions = list(_requirements(lines if isinstance(lines, list) else (), where))
+    if isinstance(python, str):
+        mentions.append(Mention("python", (python,), f"{where}: requires-python {python}"))
+    return mentions
+
+
+# --- built packages ---------------------------------------------------------------------------------------------------
+
+
+def packaged(start: Path, notes: list[str], *, whole_repository: bool = False) -> Iterator[list[Mention]]:
+    """What the metadata of a built package require that lie beside its code, up to the project's root, or the repository's; extras are left out.
+
+    That of an `.egg-info` folder counts only where nothing else declares dependencies, for it may be older than they are.
+    """
+    for folder in folders(start, whole_repository=whole_repository):
+        built = [path for path in (wheel_metadata(folder), folder / "PKG-INFO") if path]
+        if not any(mention.library not in {"", "python"} for mention in next(declared(folder, []))):
+            built += sorted(folder.glob("*.egg-info/PKG-INFO"))
+        yield [mention for path in built for mention in _metadata(path, notes)]
+
+
+def _metadata(path: Path, notes: list[str]) -> Iterator[Mention]:
+    """The requirements of a METADATA or PKG-INFO file."""
+    text = text_of(path, notes)
+    if not text:
+        return
+    from email.parser import HeaderParser  # few projects need it
+
+    fields = HeaderParser().parsestr(text)
+    where = path.name if path.name == "PKG-INFO" else path.parent.name
+    required = [line for line in fields.get_all("Requires-Dist", []) if "extra" not in line.partition(";")[2]]
+    yield Mention(_name(fields.get("Name", "")), (), where, "own")
+    yield from _requirements(required, where)
+    if python := fields.get("Requires-Python"):
+        yield Mention("python", (python,), f"{where}: Requires-Python {python}")
 
 
 # --- requirements files -----------------------------------------------------------------------------------------------
 
 
-def required(start: Path, notes: list[str]) -> Iterator[list[Mention]]:
-    """What requirements*.txt, requirements/*.txt and environment.yml ask for, up to the project's root."""
-    for folder in _folders(start):
+def required(start: Path, notes: list[str], *, whole_repository: bool = False) -> Iterator[list[Mention]]:
+    """What requirements*.txt, requirements/**.txt and environment.yml ask for, up to the project's root, or the repository's."""
+    for folder in folders(start, whole_repository=whole_repository):
         files = [
             *sorted(folder.glob("requirements*.txt")),
             *sorted(folder.glob("*requirements.txt")),
             *sorted(folder.glob("requirements/*.txt")),
+            *sorted(folder.glob("requirements/*/*.txt")),
         ]
         read: set[Path] = set()
         mentions = [mention for path in files for mention in _requirements_file(path, read, notes)]
@@ -312,7 +345,9 @@ def _requirements_file(path: Path, read: set[Path], notes: list[str]) -> Iterato
     if path in read:
         return
     read.add(path)
-    for line in _text(path, notes).replace("\\\n", " ").splitlines():
+    if not path.is_file():
+        yield Mention("", (), f"{path.name}: is not there", "unread")
+    for line in text_of(path, notes).replace("\\\n", " ").splitlines():
         include = re.match(r"\s*(?:-r|-c|--requirement|--constraint)(?:\s+|=)(\S+)", line)
         if include:
             yield from _requirements_file(Path(os.path.normpath(path.parent / include[1])), read, notes)
@@ -322,14 +357,15 @@ def _requirements_file(path: Path, read: set[Path], notes: list[str]) -> Iterato
 
 def _conda(path: Path, notes: list[str]) -> Iterator[Mention]:
     """The lists of an environment file, read by line; conda's `name=4.40` asks for any 4.40."""
-    for line in _text(path, notes).splitlines():
+    part = ""
+    for line in text_of(path, notes).splitlines():
+        part = line.partition(":")[0] if line[:1].isalpha() else part
         item = _CONDA.match(line.partition("#")[0])
-        if item and canonical(item[1]) in LIBRARIES:
+        if item and part == "dependencies" and item[2].strip() != ":":  # not `- pip:`
             wanted = item[2].strip().strip("\"'")
             single = re.match(r"=([^=]+)", wanted)
             spec = f"=={single[1].removesuffix('.*').removesuffix('*')}.*" if single else wanted
-            name = LIBRARIES[canonical(item[1])]
-            yield from _requirements([f"{name}{spec}"], path.name)
+            yield from _requirements([f"{_name(item[1])}{spec}"], path.name)
 
 
 # --- environments -----------------------------------------------------------------------------------------------------
@@ -337,12 +373,12 @@ def _conda(path: Path, notes: list[str]) -> Iterator[Mention]:
 
 def environment(start: Path, _notes: list[str]) -> Iterator[list[Mention]]:
     """What is installed in the project's virtual environment; hflint's own is not asked unless it is the project's."""
-    for root in _environments(_folders(start)):
+    for root in _environments(folders(start)):
         packages = [*root.glob("lib/python3*/site-packages"), root / "Lib" / "site-packages"]
-        installed = (entry for folder in packages for entry in _entries(folder))
+        installed = (entry for folder in packages for entry in entries(folder))
         pairs = (_distribution(entry) for entry in installed if entry.endswith(".dist-info"))
         yield [
-            Mention(LIBRARIES[name], (f"=={_public(version)}",), f"installed in {root.name}")
+            Mention(LIBRARIES[name], (f"=={_public(version)}",), f"{INSTALLED}{root.name}")
             for name, version in pairs
             if name in LIBRARIES
         ]
@@ -356,13 +392,6 @@ def _environments(folders: Sequence[Path]) -> Iterator[Path]:
     yield from (
         folder / name for folder in folders for name in (".venv", "venv") if (folder / name / "pyvenv.cfg").is_file()
     )
-
-
-def _entries(folder: Path) -> list[str]:
-    try:
-        return os.listdir(folder)  # noqa: PTH208  names are all we need, and there are hundreds
-    except OSError:
-        return []
 
 
 def _distribution(entry: str) -> tuple[str, str]:

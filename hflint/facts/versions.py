@@ -1,8 +1,9 @@
 """Which releases of each library a project allows, and where that was read.
 
 For each library the first of these that speaks of it decides: the settings' target, a lock file, the project's declared
-dependencies, requirements files, the project's own virtual environment. A library that nothing speaks of stands at its
-newest known release, for that is what pip would install. A name without a version says nothing.
+dependencies, the metadata of the built package, requirements files, the project's own virtual environment. Requirements
+narrow what is declared where they lie nearer, or beside it and name one release. A library that nothing speaks of stands
+at its newest known release, for that is what pip would install. A name without a version says nothing.
 """
 
 from __future__ import annotations
@@ -10,18 +11,33 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
-from functools import cache, lru_cache
+from functools import cache, cached_property, lru_cache
 from pathlib import Path
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.version import InvalidVersion, Version
 
-from hflint.facts.origins import LIBRARIES, Mention, canonical, declared, environment, locked, required
+from hflint.facts.declared import Declared, declared_packages, script_packages
+from hflint.facts.origins import (
+    INSTALLED,
+    LIBRARIES,
+    Mention,
+    declared,
+    environment,
+    in_script,
+    locked,
+    packaged,
+    required,
+)
+from hflint.facts.sources import canonical
 
 _TABLE = Path(__file__).parent / "tables" / "releases.json"
+_TARGET = "target "  # begins the origin of a range that the settings ask for
+_UNSTATED = ("newest known", "not stated")  # the origins of ranges of which nothing in the project speaks
+_BESIDE = "newest known beside "  # begins the origin of a range that only the releases of other libraries decide
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,11 +48,38 @@ class Range:
         library: the name on the package index, for example "huggingface_hub".
         origin: for people, for example "pyproject.toml: transformers>=4.50,<6".
         releases: allowed releases, ascending, at least one.
+        commit: that code is asked for which is no release, so that it may be like any of these, or like none.
     """
 
     library: str
     origin: str
     releases: tuple[Version, ...]
+    commit: bool = False
+
+    @property
+    def stated(self) -> bool:
+        """Whether something in the project speaks of the library; else its newest release is the only one here."""
+        return self.origin not in _UNSTATED and not self.beside
+
+    @property
+    def beside(self) -> str:
+        """Beside what it is the newest release that can be installed, where nothing in the project speaks of it; else empty."""
+        return self.origin.removeprefix(_BESIDE) if self.origin.startswith(_BESIDE) else ""
+
+    def part(self, releases: Collection[Version], other: Range) -> Range:
+        """Those of its releases that go with another library's."""
+        left = tuple(release for release in self.releases if release in releases)
+        return self if left == self.releases else replace(self, origin=f"{self.origin}, beside {other}", releases=left)
+
+    @property
+    def asked(self) -> bool:
+        """Whether the settings ask for it, whatever the project says."""
+        return self.origin.startswith(_TARGET)
+
+    @property
+    def installed(self) -> bool:
+        """Whether it is what lies in an environment, however it came there."""
+        return self.origin.startswith(INSTALLED)
 
     @property
     def lowest(self) -> Version:
@@ -50,24 +93,26 @@ class Range:
 
     def any(self, spec: str) -> bool:
         """Whether some allowed release satisfies a specifier such as ">=5,<5.19"."""
-        wanted = _specifiers(spec)
+        wanted = specifiers(spec)
         return any(wanted.contains(release, prereleases=True) for release in self.releases)
 
     def all(self, spec: str) -> bool:
         """Whether every allowed release satisfies a specifier."""
-        wanted = _specifiers(spec)
+        wanted = specifiers(spec)
         return all(wanted.contains(release, prereleases=True) for release in self.releases)
 
     def narrowed(self, spec: str) -> Range | None:
         """The part that satisfies a specifier, as under a version check in code; None where nothing is left."""
-        wanted = _specifiers(spec)
+        wanted = specifiers(spec)
         left = tuple(release for release in self.releases if wanted.contains(release, prereleases=True))
         if len(left) == len(self.releases):
             return self
-        return Range(self.library, f"{self.origin}, here {spec}", left) if left else None
+        return Range(self.library, f"{self.origin}, here {spec}", left, self.commit) if left else None
 
     def __str__(self) -> str:
         """For messages: "transformers 4.57.6", or "transformers 4.50.0 to 5.23.0"."""
+        if self.commit:
+            return f"{self.library} of some commit"
         if len(self.releases) == 1:
             return f"{self.library} {self.lowest}"
         return f"{self.library} {self.lowest} to {self.highest}"
@@ -78,11 +123,15 @@ class Versions(Mapping[str, Range]):
 
     Attributes:
         notes: one line for each file or statement that could not be used.
+        declared: the packages that the project declares.
     """
 
-    def __init__(self, ranges: Mapping[str, Range], notes: Sequence[str] = ()) -> None:
+    def __init__(
+        self, ranges: Mapping[str, Range], notes: Sequence[str] = (), declared: Declared | None = None
+    ) -> None:
         self._ranges = dict(ranges)
         self.notes = tuple(notes)
+        self.declared = declared or Declared()
 
     def __getitem__(self, library: str) -> Range:
         name = LIBRARIES[canonical(library)]
@@ -98,8 +147,31 @@ class Versions(Mapping[str, Range]):
 
     def fingerprint(self) -> str:
         """Equal for equal ranges, wherever they were read; for cache keys."""
-        said = ((name, *map(str, self[name].releases)) for name in self)
-        return hashlib.sha256(repr(list(said)).encode()).hexdigest()[:16]
+        said = [(name, self[name].stated, self[name].commit, *map(str, self[name].releases)) for name in self]
+        return hashlib.sha256(repr((said, self.declared.fingerprint)).encode()).hexdigest()[:16]
+
+    def of_script(self, source: str) -> Versions:
+        """The ranges for a script that declares its dependencies in its head: nothing but a target of the settings counts beside that."""
+        mentions = in_script(source)
+        if mentions is None:
+            return self
+        notes: list[str] = []
+        ranges = {name: one for name, one in self._ranges.items() if one.asked}
+        for library, said in _by_library(mentions).items():
+            if library not in ranges and (found := _combined(library, said, notes)):
+                ranges[library] = found
+        return Versions(ranges, (*self.notes, *notes), script_packages(mentions))
+
+    @cached_property
+    def installable(self) -> Mapping[str, Range]:
+        """The releases that can be installed together, of those libraries of which that is known.
+
+        Left out are those that stand at a commit. Libraries of which nothing in the project speaks stand at their newest release that goes with
+        what is stated, and are left out where there is none, or where transformers is so old that nobody knows.
+        """
+        from hflint.facts.together import together
+
+        return together({name: self[name] for name in self})
 
 
 def project_versions(folder: Path, target: Mapping[str, str]) -> Versions:
@@ -114,13 +186,38 @@ def project_versions(folder: Path, target: Mapping[str, str]) -> Versions:
     """
     ranges = {_known_library(name): _target_range(name, wanted) for name, wanted in target.items()}
     notes: list[str] = []
-    for read in (locked, declared, required, environment):
-        for level in read(folder, notes):
+    declared_at: dict[str, int] = {}  # how many folders up
+    for read in (locked, declared, packaged, required, environment):
+        for above, level in enumerate(read(folder, notes)):
             for library, mentions in _by_library(level).items():
-                found = library not in ranges and _combined(library, mentions, notes)
-                if found:
+                unknown = library not in ranges or (read is environment and ranges[library].commit)
+                if unknown and (found := _combined(library, mentions, notes)):
                     ranges[library] = found
-    return Versions(ranges, notes)
+                    declared_at |= {library: above} if read in (declared, packaged) else {}
+                elif read is required and library in declared_at:
+                    nearer = above < declared_at[library]
+                    if nearer or (above == declared_at[library] and all(mention.pins for mention in mentions)):
+                        ranges[library] = _narrowed(ranges[library], _combined(library, mentions, notes), nearer=nearer)
+                        del declared_at[library]
+    return Versions(ranges, notes, declared_packages(folder))
+
+
+def _narrowed(stated: Range, required: Range | None, *, nearer: bool) -> Range:
+    """What is declared and required as well; where these exclude each other, what is nearer to the code."""
+    left = tuple(release for release in stated.releases if required and release in required.releases)
+    if required is None or not left:
+        return required if required and nearer else stated
+    return Range(stated.library, f"{stated.origin}; {required.origin}", left, stated.commit or required.commit)
+
+
+def known_releases(library: str) -> tuple[Version, ...]:
+    """The releases of a library, named as in `LIBRARIES`, that this hflint knows of; ascending."""
+    return _releases(library)
+
+
+def newest_beside(library: str, release: Version, others: str) -> Range:
+    """The range of a library of which nothing in the project speaks, and whose newest release does not go with others."""
+    return Range(library, f"{_BESIDE}{others}", (release,))
 
 
 def newest_known(library: str) -> Version:
@@ -137,7 +234,7 @@ def _target_range(library: str, wanted: str) -> Range:
     with contextlib.suppress(InvalidVersion):
         spec = f"=={spec}" if Version(spec).micro or spec.count(".") > 1 else f"=={spec}.*"
     notes: list[str] = []
-    found = _combined(name, [Mention(name, (spec,), f"target {name} {wanted}")], notes) if spec else None
+    found = _combined(name, [Mention(name, (spec,), f"{_TARGET}{name} {wanted}")], notes) if spec else None
     if found is None:
         raise _settings_error(notes[0] if notes else f"target {name} {wanted}: is no version or specifier")
     return found
@@ -161,7 +258,8 @@ def _settings_error(message: str) -> Exception:
 def _by_library(mentions: Iterable[Mention]) -> dict[str, list[Mention]]:
     grouped: dict[str, list[Mention]] = {}
     for mention in mentions:
-        if any(mention.specs):  # a bare name says nothing
+        says = any(mention.specs) or mention.commit  # a bare name says nothing
+        if canonical(mention.library) in LIBRARIES and says:
             grouped.setdefault(mention.library, []).append(mention)
     return grouped
 
@@ -171,7 +269,7 @@ def _combined(library: str, mentions: Iterable[Mention], notes: list[str]) -> Ra
     readable: list[tuple[Mention, list[SpecifierSet]]] = []
     for mention in mentions:
         try:
-            readable.append((mention, [_specifiers(spec) for spec in mention.specs]))
+            readable.append((mention, [specifiers(spec) for spec in mention.specs]))
         except InvalidSpecifier:
             notes.append(f"{mention.where}: not understood, ignored")
     pool = _pool(library, [spec for _, specs in readable for spec in specs])
@@ -181,7 +279,7 @@ def _combined(library: str, mentions: Iterable[Mention], notes: list[str]) -> Ra
         notes.extend(f"{mention.where}: no known release satisfies it" for mention, _ in readable)
         return None
     origin = "; ".join(dict.fromkeys(mention.where for mention, _ in readable))
-    return Range(library, origin, tuple(sorted(together)))
+    return Range(library, origin, tuple(sorted(together)), any(mention.commit for mention, _ in readable))
 
 
 def _is_allowed(library: str, release: Version, specs: Iterable[SpecifierSet]) -> bool:
@@ -208,12 +306,13 @@ def _pool(library: str, wanted: Iterable[SpecifierSet]) -> set[Version]:
 
 def _last_resort(library: str) -> Range:
     if library == "python":
-        return Range(library, "not stated", _releases(library))
-    return Range(library, "newest known", (newest_known(library),))
+        return Range(library, _UNSTATED[1], _releases(library))
+    return Range(library, _UNSTATED[0], (newest_known(library),))
 
 
 @lru_cache(maxsize=512)
-def _specifiers(spec: str) -> SpecifierSet:
+def specifiers(spec: str) -> SpecifierSet:
+    """A specifier, parsed."""
     return SpecifierSet(spec)
 
 

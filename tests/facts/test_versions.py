@@ -7,7 +7,9 @@ import pytest
 from packaging.version import Version
 
 from hflint.facts import versions
+from hflint.facts.together import compatible
 from hflint.facts.versions import Range, Versions, newest_known, project_versions
+from hflint.project import Projects
 from hflint.settings import SettingsError
 
 
@@ -362,6 +364,104 @@ def test_a_file_in_utf_16_is_read(project: Path) -> None:
     assert releases(of(project)) == ["4.40.2"]
 
 
+COMMIT = "transformers @ git+https://github.com/huggingface/transformers@f26099e7b5cf579f99a42bab6ddd371bf2c8d548"
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("requirements_dot_txt", COMMIT),
+        ("requirements_dot_txt", COMMIT.partition("@ ")[2]),
+        ("requirements_dot_txt", "transformers @ git+https://github.com/someone/transformers"),
+        ("requirements_dot_txt", "git+https://github.com/huggingface/transformers@v4.49.0-Gemma-3"),
+        ("requirements_dot_txt", "transformers @ file:///src/transformers"),
+        ("pyproject_dot_toml", f'[project]\ndependencies = ["{COMMIT}"]\n'),
+        (
+            "pyproject_dot_toml",
+            '[tool.uv.sources]\ntransformers = {git = "https://github.com/huggingface/transformers", rev = "f26099e"}\n',
+        ),
+        (
+            "pyproject_dot_toml",
+            '[tool.poetry.dependencies]\ntransformers = {git = "https://github.com/huggingface/transformers", rev = "f2"}\n',
+        ),
+    ],
+)
+def test_nobody_knows_the_release_of_a_commit(project: Path, name: str, text: str) -> None:
+    write(project, **{name: text})
+    found = project_versions(project, {})
+    assert found["transformers"].commit
+    assert found["transformers"].stated
+    assert "transformers" not in found.installable
+    assert "trl" in found.installable
+
+
+@pytest.mark.parametrize("end", ["", "@main", ".git", ".git@main#egg=transformers", "/archive/refs/heads/main.zip"])
+def test_the_main_branch_is_as_good_as_the_newest_release(project: Path, end: str) -> None:
+    write(project, requirements_dot_txt=f"git+https://github.com/huggingface/transformers{end}\n")
+    assert releases(of(project)) == [str(newest_known("transformers"))]
+    assert not of(project).commit
+
+
+@pytest.mark.parametrize(
+    ("required", "expected"),
+    [
+        ("transformers==4.32.0", "4.32.0 to 4.32.0"),
+        ("transformers>=4.55", "4.27.1 to "),  # no pin: who installs the package gets any
+        ("transformers==4.20.1", "4.27.1 to "),  # nobody can install that beside the package
+    ],
+)
+def test_a_pin_beside_a_declared_range_narrows_it(project: Path, required: str, expected: str) -> None:
+    write(project, setup_dot_cfg="[options]\ninstall_requires =\n    transformers>=4.27.1\n")
+    write(project, requirements_dot_txt=required)
+    found = of(project)
+    assert f"{found.lowest} to {found.highest}".startswith(expected)
+
+
+def test_a_commit_beside_a_declared_range_leaves_it_unknown(project: Path) -> None:
+    write(
+        project, pyproject_dot_toml='[project]\ndependencies = ["transformers>=4.27.1"]\n', requirements_dot_txt=COMMIT
+    )
+    assert of(project).commit
+
+
+def test_the_requirements_of_an_example_narrow_those_of_its_project(project: Path) -> None:
+    write(
+        project,
+        setup_dot_py="setup(install_requires=['transformers', 'huggingface_hub>=0.25'])\n",
+        examples__requirements_dot_txt="huggingface_hub==0.34.3\ntransformers>=4.54,<5\n",
+    )
+    assert releases(of(project / "examples", "huggingface_hub")) == ["0.34.3"]
+    assert of(project / "examples").all("<5")
+    assert of(project, "huggingface_hub").any(">=1")
+
+
+def test_a_list_that_setup_py_takes_its_requirements_from_by_name(project: Path) -> None:
+    write(
+        project,
+        setup_dot_py="""\
+_deps = ["black==24.1", "transformers>=4.53.3", "trl==0.19.1"]
+CLASSIFIERS = ["Programming Language :: Python", "transformers"]
+deps = {name.split("=")[0].rstrip(">"): name for name in _deps}
+install_requires = [deps["transformers"], deps["trl"]]
+setup(name="x", install_requires=install_requires)
+""",
+    )
+    assert of(project).origin == "setup.py: transformers>=4.53.3"
+    assert releases(of(project, "trl")) == ["0.19.1"]
+
+
+def test_requirements_of_the_folders_above_where_nothing_marks_the_root(tmp_path: Path) -> None:
+    write(tmp_path, requirements_dot_txt="transformers==4.40.2\n", code__train__requirements_dot_txt="transformers\n")
+    assert releases(of(tmp_path / "code" / "train")) == ["4.40.2"]
+    (tmp_path / "code" / ".git").mkdir()
+    assert not of(tmp_path / "code" / "train").stated
+
+
+def test_requirements_in_subfolders_of_their_folder(project: Path) -> None:
+    write(project, requirements__full__requirements_dot_txt="transformers==5.6.*\n")
+    assert of(project).all("==5.6.*")
+
+
 # --- environments -----------------------------------------------------------------------------------------------------
 
 
@@ -379,6 +479,13 @@ def test_the_projects_environment_is_read_from_its_metadata(project: Path) -> No
     assert (releases(found["transformers"]), found["transformers"].origin) == (["4.57.6"], "installed in .venv")
     assert releases(found["huggingface_hub"]) == ["0.36.0"]
     assert releases(found["torch"]) == ["2.6.0"]
+
+
+def test_an_environment_knows_which_release_a_commit_is(project: Path) -> None:
+    write(project, requirements_dot_txt=COMMIT)
+    install(project / ".venv", "transformers-4.32.0.dev0")
+    assert releases(of(project)) == ["4.32.0.dev0"]
+    assert not of(project).commit
 
 
 def test_the_active_environment_is_read_first(project: Path, tmp_path_factory, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -458,3 +565,106 @@ def test_none_of_the_libraries_is_imported() -> None:
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=Path(versions.__file__).parents[2]
     )
     assert run.stdout.strip() == "[]"
+
+
+# --- built packages ---------------------------------------------------------------------------------------------------
+
+METADATA = """Metadata-Version: 2.4
+Name: app
+Version: 1.0
+Requires-Python: >=3.11
+Requires-Dist: transformers==5.16.1
+Requires-Dist: peft<0.18,>=0.17; sys_platform != "win32"
+Requires-Dist: trl==0.9.2; extra == "train"
+"""
+
+
+@pytest.mark.parametrize("place", ["app-1_dot_0_dot_dist-info__METADATA", "PKG-INFO", "app_dot_egg-info__PKG-INFO"])
+def test_the_metadata_of_a_built_package_beside_its_code(project: Path, place: str) -> None:
+    write(project, **{place: METADATA})
+    assert releases(of(project)) == ["5.16.1"]
+    assert str(of(project, "peft")) == "peft 0.17.0 to 0.17.1"
+    assert of(project, "python").lowest == Version("3.11")
+    assert not of(project, "trl").stated  # what an extra asks for is no requirement
+    assert "transformers==5.16.1" in of(project).origin
+
+
+def test_metadata_stand_below_what_is_declared_and_above_requirements_files(project: Path) -> None:
+    declared = '[project]\nname = "app"\ndependencies = ["transformers==4.57.6"]\n'
+    write(project, pyproject_dot_toml=declared, **{"PKG-INFO": METADATA}, requirements_dot_txt="peft==0.10.0\n")
+    assert releases(of(project)) == ["4.57.6"]
+    assert of(project, "peft").any(">=0.17")
+
+
+def test_metadata_of_an_old_build_do_not_count_where_dependencies_are_declared(project: Path) -> None:
+    write(
+        project, setup_dot_py="setup(install_requires=['transformers'])\n", **{"app_dot_egg-info__PKG-INFO": METADATA}
+    )
+    assert not of(project).stated
+
+
+def test_an_environment_is_no_built_package(project: Path) -> None:
+    write(project, **{f"{name}-1_dot_0_dot_dist-info__METADATA": METADATA for name in ("app", "other")})
+    assert not of(project).stated
+
+
+def test_a_folder_into_which_a_wheel_was_unpacked_is_a_project(project: Path) -> None:
+    write(
+        project, **{"app-1_dot_0_dot_dist-info__METADATA": METADATA, "app__inner__code_dot_py": "import transformers\n"}
+    )
+    assert Projects().of(project / "app" / "inner" / "code.py").folder == project
+    nested = project / "lib"
+    write(nested, **{"app-1_dot_0_dot_dist-info__METADATA": METADATA, "app__code_dot_py": "import transformers\n"})
+    assert Projects().of(nested / "app" / "code.py").folder == nested
+
+
+# --- what goes together -----------------------------------------------------------------------------------------------
+
+
+def test_libraries_of_which_nothing_speaks_stand_at_the_newest_release_that_can_be_installed(project: Path) -> None:
+    found = project_versions(project, {"transformers": "4.57.6"}).installable
+    assert found["huggingface_hub"].highest < Version("1")
+    assert found["huggingface_hub"].beside == "transformers 4.57.6"
+    assert not found["huggingface_hub"].stated
+    assert found["datasets"].highest < newest_known("datasets")  # it requires a newer huggingface_hub
+    newest = project_versions(project, {"transformers": "5.23.0"}).installable
+    assert newest["huggingface_hub"].highest == newest_known("huggingface_hub")
+    assert not newest["huggingface_hub"].beside
+
+
+def test_beside_a_transformers_of_which_nothing_is_known_nothing_is(project: Path) -> None:
+    assert set(project_versions(project, {"transformers": "4.32.0"}).installable) & {"huggingface_hub", "trl"} == set()
+
+
+def test_ranges_are_narrowed_to_what_can_be_installed_together(project: Path) -> None:
+    write(project, requirements_dot_txt="transformers==4.55.0\nhuggingface_hub>=0.25\n")
+    hub = project_versions(project, {}).installable["huggingface_hub"]
+    assert hub.all(">=0.34,<1")
+    assert hub.origin == "requirements.txt: huggingface_hub>=0.25, beside transformers 4.55.0"
+    write(project, requirements_dot_txt="transformers>=4.53.3\nhuggingface_hub<1.0\n")
+    assert project_versions(project, {}).installable["transformers"].all("<5")
+    write(project, requirements_dot_txt="transformers==4.55.0\nhuggingface_hub>=1.0\n")  # pip refuses: another rule's
+    assert project_versions(project, {}).installable["huggingface_hub"].all(">=1")
+
+
+def test_what_the_settings_ask_for_is_not_narrowed_by_the_project(project: Path) -> None:
+    write(project, requirements_dot_txt="huggingface_hub<1.0\n")
+    found = project_versions(project, {"transformers": ">=4.57"}).installable
+    assert found["transformers"].highest == newest_known("transformers")
+
+
+@pytest.mark.parametrize(
+    ("library", "release", "other", "beside", "together"),
+    [
+        ("trl", "0.24.0", "transformers", "4.50.3", False),
+        ("transformers", "4.50.3", "trl", "0.24.0", False),
+        ("trl", "0.24.0", "transformers", "4.57.6", True),
+        ("transformers", "5.23.0", "python", "3.10", False),
+        ("transformers", "5.23.0", "python", "3.11", True),
+        ("peft", "0.17.1", "transformers", "5.23.0", True),  # it does not say what it does not work with
+    ],
+)
+def test_two_releases_that_pip_installs_together(
+    library: str, release: str, other: str, beside: str, *, together: bool
+) -> None:
+    assert compatible(library, Version(release), other, Version(beside)) is together
