@@ -7,6 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hflint.check import FileReport, check_source, mend
+from hflint.facts.lock import LockFile
+from hflint.facts.models import Models
+from hflint.facts.providers import LOCK
 from hflint.facts.versions import Versions, project_versions
 from hflint.files import Source
 from hflint.project import Project
@@ -41,8 +44,11 @@ def _project(block: Block, page: Page) -> Project:
         "pedantic": block.pedantic,
         "unsafe-fixes": block.unsafe_fixes or "unsafe" in page.fix,
         "target": target,
+        **({"target-gpu": block.target_gpu} if block.target_gpu else {}),
     }
     project = Project(_NOWHERE, load_settings(_NOWHERE, isolated=True, overrides=overrides), isolated=True)
+    if block.lock:
+        project.models = Models([LockFile(_NOWHERE / LOCK, block.lock.encode())])
     named = project_versions(_NOWHERE, target)
     project.versions = Versions({named[library].library: named[library] for library in target})
     return project

@@ -196,4 +196,6 @@ SEVERITIES = Kind(
         "additionalProperties": {"enum": [*map(str, _LEVELS), OFF]},
     },
 )
-TARGETS = Kind(lambda value: _table(value, library, specifier), _table_of(_string_schema))
+TARGETS = Kind(
+    lambda value: _table(value, library, specifier), _table_of(lambda: {"type": "string", "pattern": "[0-9]"})
+)

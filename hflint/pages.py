@@ -4,7 +4,8 @@ A page is `rules/HFnnn-name.md`: a front matter of `key: value` lines between `-
 Python blocks of the section *Example* end their wrong lines in `# error: [rule-name]` (or `warning`, `note`); *Use
 instead* holds, block for block, what the fixes make of it; the blocks of *Stays silent* yield nothing. A block's info
 string may say under what it is to be checked:
-```` ```python target="transformers=4.57" filename="train.py" pedantic unsafe-fixes ````.
+```` ```python target="transformers=4.57" target-gpu="T4" filename="train.py" pedantic unsafe-fixes ````.
+A `lock` there gives it the hflint.lock that the last TOML block before it shows.
 """
 
 from __future__ import annotations
@@ -45,6 +46,8 @@ class Block:
     line: int  # in the page, of the opening fence
     expected: tuple[Expected, ...] = ()
     target: tuple[str, ...] = ()  # versions, each as `--target` takes it
+    target_gpu: str = ""
+    lock: str = ""  # the content of a hflint.lock
     filename: str = "example.py"
     pedantic: bool = False
     unsafe_fixes: bool = False
@@ -195,7 +198,7 @@ def _sections(body: str, first: int, path: Path) -> tuple[dict[str, str], dict[s
     """Text and Python blocks by heading; `first` is the page's line at which the body begins."""
     texts: dict[str, list[str]] = {}
     blocks: dict[str, list[Block]] = {}
-    heading, fence, info, opened, code = "", "", "", 0, list[str]()
+    heading, fence, info, opened, code, lock = "", "", "", 0, list[str](), ""
     for number, line in enumerate(body.splitlines(keepends=True), start=first):
         mark = _FENCE.match(line.rstrip())
         if not fence and line.startswith("## "):
@@ -206,7 +209,9 @@ def _sections(body: str, first: int, path: Path) -> tuple[dict[str, str], dict[s
             fence, info, opened, code = mark[1], mark[2].strip(), number, []
         elif fence and mark and mark[0] == fence:
             if info.split(" ")[0] == "python":
-                blocks.setdefault(heading, []).append(_block("".join(code), info, opened, path))
+                blocks.setdefault(heading, []).append(_block("".join(code), info, opened, path, lock))
+            elif info == "toml":
+                lock = "".join(code)
             fence = ""
         elif fence:
             code.append(line)
@@ -218,8 +223,8 @@ def _sections(body: str, first: int, path: Path) -> tuple[dict[str, str], dict[s
     )
 
 
-def _block(code: str, info: str, line: int, path: Path) -> Block:
-    """The block with its markers taken out of the code and read, and its info string read."""
+def _block(code: str, info: str, line: int, path: Path, lock: str) -> Block:
+    """The block with its markers taken out of the code and read, and its info string read; `lock` is what `lock` stands for."""
     lines, expected = [], []
     for number, text in enumerate(code.splitlines(), start=1):
         marker = _MARKER.search(text)
@@ -232,7 +237,7 @@ def _block(code: str, info: str, line: int, path: Path) -> Block:
         key, _, value = word.partition("=")
         if key == "target":
             targets.append(value)
-        elif key in {"filename", "pedantic", "unsafe-fixes"}:
+        elif key in {"filename", "lock", "pedantic", "target-gpu", "unsafe-fixes"}:
             options[key] = value
         else:
             raise PageError(f"{path.name}:{line}: unknown word '{word}' after ```python")
@@ -241,6 +246,8 @@ def _block(code: str, info: str, line: int, path: Path) -> Block:
         line=line,
         expected=tuple(expected),
         target=tuple(targets),
+        target_gpu=options.get("target-gpu", ""),
+        lock=lock if "lock" in options else "",
         filename=options.get("filename", "example.py"),
         pedantic="pedantic" in options,
         unsafe_fixes="unsafe-fixes" in options,

@@ -9,6 +9,8 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
+from hflint.facts.shape import shape_of
+
 FACTS = Path(__file__).resolve().parent.parent / "hflint" / "facts"
 SOURCE, TABLE = FACTS / "catalogue.toml", FACTS / "tables" / "models.json"
 _OTHER_IDS = {"also": "same", "copies": "copies", "bnb_4bit": "bnb_4bit"}  # in the catalogue: in the table
@@ -18,7 +20,7 @@ def build(catalogue: dict[str, Any]) -> dict[str, Any]:
     """The table: families' and models' own fields, and the other ids of a model's repository and of its copies.
 
     Raises:
-        ValueError: an id is there twice, a source is not declared, or a field or model has none.
+        ValueError: an id is there twice, a source is not declared, a field or model has none, or sizes do not fit.
     """
     table: dict[str, Any] = {"version": 1, "sources": catalogue["sources"], "families": {}, "models": {}}
     table.update({relation: {} for relation in _OTHER_IDS.values()})
@@ -35,6 +37,7 @@ def build(catalogue: dict[str, Any]) -> dict[str, Any]:
                 seen.add(one.lower())
             if not own.get("from") or not set(own["from"]) <= set(catalogue["sources"]):
                 raise ValueError(f"{model_id} names no declared source")
+            _check_sizes(model_id, {**family, **own})
             table["models"][model_id] = [name, own]
             for relation, ids in others.items():
                 table[relation].update(dict.fromkeys(ids, model_id))
@@ -49,6 +52,15 @@ def _family(name: str, family: dict[str, Any], sources: set[str]) -> dict[str, A
     if not set(family["from"]) <= sources:
         raise ValueError(f"family {name} names a source that is not declared")
     return {**shared, "family_from": list(family["from"])}
+
+
+def _check_sizes(model_id: str, facts: dict[str, Any]) -> None:
+    """A model's sizes must give its parameters, which another source counted."""
+    if "config" in facts:
+        shape = shape_of({**facts, **facts["config"]})
+        if shape is None or shape.parameters != facts.get("parameters"):
+            counted = "no known architecture" if shape is None else f"{shape.parameters:_} parameters"
+            raise ValueError(f"{model_id}: the sizes of its layers give {counted}")
 
 
 def render(table: dict[str, Any]) -> str:

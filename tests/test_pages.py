@@ -116,7 +116,11 @@ PAGE = f"""{FRONT}sources: one.py, two.py
 
 Text.
 
-```python target="transformers>=4.50,<6" target=peft=0.17 filename="train.py" pedantic unsafe-fixes
+```toml
+version = 1
+```
+
+```python target="transformers>=4.50,<6" target=peft=0.17 target-gpu="T4" filename="train.py" lock pedantic unsafe-fixes
 # error: this is no marker
 a = 1  # error: [a-rule]
 b = 2  # why # note: [a-rule, other-rule]
@@ -150,6 +154,8 @@ def test_a_page_is_read_as_written():
     )
     assert first.target == ("transformers>=4.50,<6", "peft=0.17")
     assert (first.filename, first.pedantic, first.unsafe_fixes) == ("train.py", True, True)
+    assert (first.target_gpu, first.lock) == ("T4", "version = 1\n")
+    assert (second.target_gpu, second.lock) == ("", "")
     assert PAGE.splitlines()[first.line - 1].startswith("```python")
     assert second.code == "## not a heading\n```\n"
     assert [block.code for block in page.fixed] == ["b = 2\n"]

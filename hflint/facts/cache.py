@@ -15,7 +15,10 @@ from typing import TYPE_CHECKING
 from hflint.facts.model_names import is_model_id
 from hflint.facts.repository import (
     CHAT_TEMPLATE,
+    COMMIT,
     CONFIG,
+    GENERATION_CONFIG,
+    MAIN,
     SPECIAL_TOKENS,
     TOKENIZER,
     TOKENIZER_CONFIG,
@@ -25,12 +28,21 @@ from hflint.facts.repository import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Mapping
 
     from hflint.facts.models import ModelFacts
     from hflint.facts.record import ModelRecord
 
-_READ = (CONFIG, TOKENIZER_CONFIG, SPECIAL_TOKENS, TOKENIZER, CHAT_TEMPLATE, WEIGHTS, WEIGHTS_INDEX)
+_READ = (
+    CONFIG,
+    TOKENIZER_CONFIG,
+    SPECIAL_TOKENS,
+    TOKENIZER,
+    CHAT_TEMPLATE,
+    GENERATION_CONFIG,
+    WEIGHTS,
+    WEIGHTS_INDEX,
+)
 _LARGEST = 256 << 20  # bytes of a small file that is still read
 
 
@@ -117,14 +129,15 @@ class LocalCache:
         self.folder = folder or cache_folder()
         self.notes: list[str] = []  # what is wrong with the files that were looked at
 
-    def find(self, model_id: str) -> ModelFacts | None:
-        """What the cached files of a model's main branch say; None where it is not cached, or nothing is readable."""
-        snapshot = self.snapshot(model_id)
+    def find(self, model_id: str, revision: str | None = None) -> ModelFacts | None:
+        """What a model's cached files say; None where that revision is not cached, or nothing is readable."""
+        snapshot = self.snapshot(model_id, revision)
         if snapshot is None:
             return None
         record = self.record(snapshot)
         self.notes += [f"{model_id}: {note}" for note in snapshot.notes]
-        return record.facts(model_id, "cache", f"local cache, commit {snapshot.commit[:8]}") if record else None
+        source = f"local cache, commit {snapshot.commit[:8]}"
+        return record.facts(model_id, "cache", source, None if revision == MAIN else revision) if record else None
 
     def record(self, snapshot: Snapshot, *, count_tokens: bool = False) -> ModelRecord | None:
         """The record of a snapshot; None where it has no readable config.json."""
@@ -140,13 +153,19 @@ class LocalCache:
             weights=snapshot.weights(),
         )
 
-    def snapshot(self, model_id: str, *, kind: str = "models") -> Snapshot | None:
-        """The cached commit of a repository's main branch."""
+    def snapshot(self, model_id: str, revision: str | None = None, *, kind: str = "models") -> Snapshot | None:
+        """The cached commit of a repository at a branch, tag or commit; of its main branch without one."""
         if not is_model_id(model_id):
             return None
         repository = self.folder / f"{kind}--{model_id.replace('/', '--')}"
+        if revision and COMMIT.fullmatch(revision):
+            folder = repository / "snapshots" / revision
+            return Snapshot(folder, revision) if folder.is_dir() else None
+        reference = repository / "refs" / (revision or MAIN)
+        if ".." in reference.parts:
+            return None
         try:
-            commit = (repository / "refs" / "main").read_text(encoding="ascii").strip()
+            commit = reference.read_text(encoding="ascii").strip()
         except (OSError, ValueError):
             return None
         if not commit or not commit.isalnum():
@@ -154,23 +173,21 @@ class LocalCache:
         return Snapshot(repository / "snapshots" / commit, commit)
 
     def fingerprint(self) -> str:
-        """Of the names, sizes and times of the files that are read."""
+        """Of the references, and of the names, sizes and times of the files that are read."""
         digest = hashlib.blake2b(digest_size=8)
-        for name in sorted(self._cached()):
-            if snapshot := self.snapshot(name):
-                states = (f"{name} {file} {_state(snapshot.folder / file)}\n" for file in _READ)
-                digest.update("".join(states).encode())
+        for repository in _sorted(self.folder.glob("models--*")):
+            files = _sorted((repository / "refs").rglob("*"))
+            files += [snapshot / name for snapshot in _sorted(repository.glob("snapshots/*")) for name in _READ]
+            digest.update("".join(f"{path} {_state(path)}\n" for path in files).encode())
         return f"cache {digest.hexdigest()}"
 
-    def _cached(self) -> Iterator[str]:
-        try:
-            with os.scandir(self.folder) as entries:
-                for entry in entries:
-                    kind, _, name = entry.name.partition("--")
-                    if kind == "models":
-                        yield name.replace("--", "/")
-        except OSError:
-            return
+
+def _sorted(paths: Iterable[Path]) -> list[Path]:
+    """In order; nothing where the folder cannot be read."""
+    try:
+        return sorted(paths)
+    except OSError:
+        return []
 
 
 def _size(path: Path) -> int | None:

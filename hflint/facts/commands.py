@@ -16,7 +16,7 @@ import click
 
 from hflint.facts.cache import LocalCache
 from hflint.facts.hub import Hub, HubError
-from hflint.facts.lock import Entry, Lock, read_lock, write_lock
+from hflint.facts.lock import Entry, Lock, lock_key, read_lock, unlocked_key, write_lock
 from hflint.facts.providers import LOCK, find_lock
 from hflint.facts.record import DatasetRecord, ModelRecord
 from hflint.facts.used import Used, used_ids
@@ -46,7 +46,7 @@ class LockOptions:
     quiet: bool = False
 
 
-Key = tuple[str, str]  # "model" or "dataset", and the id
+Key = tuple[str, str]  # "model" or "dataset", and the id, with its revision as the lock has it
 
 
 @dataclass(slots=True)
@@ -81,7 +81,7 @@ def _lock(options: LockOptions) -> int:
         used = used_ids(_advancing(files, advance), projects)
     for error in (*map(str, failures), *used.errors):
         click.echo(f"warning: {error}", err=True)
-    locked, wanted = _keys(old.models, old.datasets), _keys(used.models, used.datasets)
+    locked, wanted = _keys(old.models, old.datasets), _wanted(used, old, options)
     # What other folders use is not known unless all of the lock's folder was read.
     whole = any(path.parent.is_relative_to(one.resolve()) for one in paths)
     unused = [] if not whole or failures or used.errors else [key for key in locked if key not in wanted]
@@ -93,6 +93,19 @@ def _lock(options: LockOptions) -> int:
     entries = _merged(kept, answers)
     changed = bool(entries or path.exists()) and write_lock(path, _as_lock(entries))
     return _report(options, path, answers, entries, unused, changed=changed)
+
+
+def _wanted(used: Used, old: Lock, options: LockOptions) -> list[Key]:
+    """What the programs use; a commit that is locked already, as that of a branch, needs no entry of its own."""
+    wanted = _keys(used.models, used.datasets)
+    if options.upgrade:
+        return wanted
+    same: dict[Key, Key] = {}
+    for (kind, name), entry in _entries(old).items():
+        if entry.record is not None and entry.record.commit:
+            same.setdefault((kind, lock_key(unlocked_key(name)[0], entry.record.commit)), (kind, name))
+    locked = _entries(old)
+    return list(dict.fromkeys(key if key in locked else same.get(key, key) for key in wanted))
 
 
 def _merged(kept: Mapping[Key, Entry[Any]], answers: _Answers) -> dict[Key, Entry[Any]]:
@@ -130,13 +143,14 @@ def _to_ask(options: LockOptions, locked: list[Key], wanted: list[Key], unused: 
     there = [key for key in dict.fromkeys([*locked, *wanted]) if key not in unused]
     if ALL in options.upgrade:
         return there
-    names = {name for _, name in there}
+    names = {one for _, name in there for one in (name, unlocked_key(name)[0])}
     for name in options.upgrade:
         if name not in names:
             near = get_close_matches(name, names, 1)
             hint = "; paths go before it" if Path(name).exists() else f"; did you mean {near[0]}?" if near else ""
             raise SettingsError(f"--upgrade {name}: no model or dataset of this project{hint}")
-    return [key for key in there if key in missing or key[1] in options.upgrade]
+    named = set(options.upgrade)
+    return [key for key in there if key in missing or named & {key[1], unlocked_key(key[1])[0]}]
 
 
 def _check(path: Path, used: Used, missing: list[Key], unused: list[Key]) -> int:
@@ -188,7 +202,7 @@ def _ask_hub(hub: Hub) -> Callable[[Key, date], tuple[Entry[Any], list[str]]]:
     def ask(key: Key, today: date) -> tuple[Entry[Any], list[str]]:
         kind, name = key
         record: ModelRecord | DatasetRecord
-        record, notes = hub.model(name) if kind == "model" else hub.dataset(name)
+        record, notes = (hub.model if kind == "model" else hub.dataset)(*unlocked_key(name))
         return Entry(record, today), notes
 
     return ask
@@ -197,7 +211,7 @@ def _ask_hub(hub: Hub) -> Callable[[Key, date], tuple[Entry[Any], list[str]]]:
 def _ask_cache(cache: LocalCache) -> Callable[[Key, date], tuple[Entry[Any], list[str]]]:
     def ask(key: Key, today: date) -> tuple[Entry[Any], list[str]]:
         kind, name = key
-        snapshot = cache.snapshot(name, kind=f"{kind}s")
+        snapshot = cache.snapshot(*unlocked_key(name), kind=f"{kind}s")
         if snapshot is None:
             raise HubError("not in the local cache")
         record = DatasetRecord(snapshot.commit) if kind == "dataset" else cache.record(snapshot, count_tokens=True)

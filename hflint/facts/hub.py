@@ -15,7 +15,15 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from hflint.facts.cache import LocalCache, Snapshot
 from hflint.facts.record import DatasetRecord, ModelRecord, read_record
-from hflint.facts.repository import CHAT_TEMPLATE, CONFIG, SPECIAL_TOKENS, TOKENIZER, TOKENIZER_CONFIG, first_text
+from hflint.facts.repository import (
+    CHAT_TEMPLATE,
+    CONFIG,
+    GENERATION_CONFIG,
+    SPECIAL_TOKENS,
+    TOKENIZER,
+    TOKENIZER_CONFIG,
+    first_text,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -26,7 +34,7 @@ Answer = TypeVar("Answer")
 TIMEOUT = 10.0  # seconds
 _LONGEST_WAIT = 10.0  # seconds before a request is tried again
 _LARGEST = 64 << 20  # bytes of a file that is fetched
-_SMALL = {CONFIG, TOKENIZER_CONFIG, SPECIAL_TOKENS, TOKENIZER, CHAT_TEMPLATE}
+_SMALL = {CONFIG, TOKENIZER_CONFIG, SPECIAL_TOKENS, TOKENIZER, CHAT_TEMPLATE, GENERATION_CONFIG}
 _FORMATS = (  # files at the top of a repository that transformers or others take weights from
     ("safetensors", re.compile(r"[^/]+\.safetensors")),
     ("pickle", re.compile(r"(?:pytorch_model|adapter_model|diffusion_pytorch_model)[^/]*\.bin")),
@@ -123,23 +131,19 @@ class Hub:
         self._down = threading.Event()
         self._why_down = ""
 
-    def model(self, model_id: str) -> tuple[ModelRecord, list[str]]:
-        """What the hub says of a model, and what is wrong with its files.
+    def model(self, model_id: str, revision: str | None = None) -> tuple[ModelRecord, list[str]]:
+        """What the hub says of a model at a branch, tag or commit, and what is wrong with its files.
 
         Raises:
             HubError: it says nothing.
         """
-        info = self._ask(lambda: self._api.model_info(model_id, files_metadata=True, timeout=TIMEOUT))
+        info = self._ask(lambda: self._model_info(model_id, revision))
         commit = first_text(vars(info), "sha")
         sizes = {one.rfilename: one.size for one in info.siblings or ()}
         if commit is None:
             raise HubError("the hub does not say its commit", lasting=True)
-        cached = self._cache.snapshot(model_id)
-        repository = _Repository(
-            lambda name: self._fetch(model_id, commit, name),
-            sizes,
-            cached if cached and cached.commit == commit else None,
-        )
+        cached = self._cache.snapshot(model_id, commit)
+        repository = _Repository(lambda name: self._fetch(model_id, commit, name), sizes, cached)
         if info.id != model_id:
             repository.note(f"is called {info.id} now")
         stored = info.safetensors.parameters if info.safetensors else {}
@@ -147,11 +151,14 @@ class Hub:
         record = read_record(repository, tensors=stored, count_tokens=True, **known)
         return _with_summary(record, info.config or {}), repository.notes
 
-    def dataset(self, dataset_id: str) -> tuple[DatasetRecord, list[str]]:
+    def dataset(self, dataset_id: str, revision: str | None = None) -> tuple[DatasetRecord, list[str]]:
         """What the hub says of a dataset; as `model`."""
-        info = self._ask(lambda: self._api.dataset_info(dataset_id, timeout=TIMEOUT))
+        info = self._ask(lambda: self._api.dataset_info(dataset_id, revision=revision, timeout=TIMEOUT))
         notes = [f"is called {info.id} now"] if info.id != dataset_id else []
         return DatasetRecord(first_text(vars(info), "sha"), _gated(info), _license(info)), notes
+
+    def _model_info(self, model_id: str, revision: str | None) -> Any:
+        return self._api.model_info(model_id, revision=revision, files_metadata=True, timeout=TIMEOUT)
 
     def _fetch(self, model_id: str, commit: str, name: str) -> bytes:
         url = self._library.hf_hub_url(model_id, name, revision=commit, endpoint=self._api.endpoint)
@@ -193,7 +200,9 @@ class Hub:
             return HubError("not on the hub, or private (then set HF_TOKEN)", lasting=True)
         if isinstance(error, errors.HFValidationError):
             return HubError("no valid id", lasting=True)
-        if isinstance(error, errors.EntryNotFoundError | errors.RevisionNotFoundError | errors.DisabledRepoError):
+        if isinstance(error, errors.RevisionNotFoundError):
+            return HubError("has no such revision", lasting=True)
+        if isinstance(error, errors.EntryNotFoundError | errors.DisabledRepoError):
             return HubError("no longer there" if status == 404 else "access is disabled", lasting=True)
         if isinstance(error, errors.OfflineModeIsEnabled):
             return HubError("HF_HUB_OFFLINE is set", down=True)

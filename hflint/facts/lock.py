@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from hflint.facts.providers import LOCK
 from hflint.facts.record import DatasetRecord, ModelRecord
+from hflint.facts.repository import COMMIT, MAIN
 from hflint.facts.shape import Shape
 from hflint.kinds import SettingsError
 
@@ -36,6 +37,7 @@ _TYPES: dict[str, type] = {  # annotations of a record's fields, and what stands
     "int | None": int,
     "bool | None": bool,
     "tuple[str, ...]": list,
+    "tuple[int, ...]": list,
     "Mapping[str, int]": dict,
     "Shape | None": dict,
 }
@@ -66,7 +68,7 @@ class Entry(Generic[Record]):
 
 @dataclass(frozen=True, slots=True)
 class Lock:
-    """The content of a hflint.lock, by id."""
+    """The content of a hflint.lock, by id; by "id@revision" where a program names a branch, a tag or a commit."""
 
     models: Mapping[str, Entry[ModelRecord]] = field(default_factory=dict)
     datasets: Mapping[str, Entry[DatasetRecord]] = field(default_factory=dict)
@@ -75,28 +77,52 @@ class Lock:
 class LockFile:
     """Knows the models that a hflint.lock lists."""
 
-    def __init__(self, path: Path) -> None:
-        """Reads the file.
+    def __init__(self, path: Path, data: bytes | None = None) -> None:
+        """Reads the file, or takes what it is said to hold.
 
         Raises:
             LockError: it cannot be read.
         """
         self.path = path
-        data = _bytes(path)
+        data = _bytes(path) if data is None else data
         self._fingerprint = hashlib.blake2b(data, digest_size=8).hexdigest()
         self.lock = parse(data, path)
 
-    def find(self, model_id: str) -> ModelFacts | None:
+    def find(self, model_id: str, revision: str | None = None) -> ModelFacts | None:
         """What is locked of a model."""
-        entry = self.lock.models.get(model_id)
-        if entry is None or entry.record is None:
+        key = self.key(model_id, revision)
+        entry = self.lock.models[key] if key else None
+        if key is None or entry is None or entry.record is None:
             return None
         commit = f", commit {entry.record.commit[:8]}" if entry.record.commit else ""
-        return entry.record.facts(model_id, "lock", f"{LOCK} of {entry.asked}{commit}")
+        return entry.record.facts(model_id, "lock", f"{LOCK} of {entry.asked}{commit}", unlocked_key(key)[1])
+
+    def key(self, model_id: str, revision: str | None = None) -> str | None:
+        """The entry for a model: a commit may be that of another entry, and one revision alone stands for the id as well."""
+        models = self.lock.models
+        if (key := lock_key(model_id, revision)) in models:
+            return key
+        own = [name for name in models if unlocked_key(name)[0] == model_id]
+        if key == model_id:
+            return own[0] if len(own) == 1 else None
+        pinned = COMMIT.fullmatch(revision or "")
+        records = ((name, models[name].record) for name in own if pinned)
+        return next((name for name, record in records if record and record.commit == revision), None)
 
     def fingerprint(self) -> str:
         """Of the file's bytes."""
         return f"lock {self._fingerprint}"
+
+
+def lock_key(name: str, revision: str | None) -> str:
+    """What an id is locked under."""
+    return name if revision in (None, "", MAIN) else f"{name}@{revision}"
+
+
+def unlocked_key(key: str) -> tuple[str, str | None]:
+    """The id and the revision that are locked under a key; no id has an "@"."""
+    name, _, revision = key.partition("@")
+    return name, revision or None
 
 
 def read_lock(path: Path) -> Lock:
@@ -189,7 +215,7 @@ def _record(table: Mapping[str, Any], kind: type[Record], place: str) -> Record:
 
 def _value(value: Any, annotation: str, place: str) -> Any:
     parts = list(value) if isinstance(value, list) else list(value.values()) if isinstance(value, dict) else []
-    inner = str if annotation == "tuple[str, ...]" else int
+    inner = str if annotation == "tuple[str, ...]" else int  # the others hold whole numbers
     right = type(value) is _TYPES[annotation] and all(type(part) is inner for part in parts)
     if not right:
         raise LockError(f"{place} has a value of the wrong kind")

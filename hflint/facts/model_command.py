@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from hflint.facts.shape import Shape
 
 OK, UNKNOWN, FAILED = 0, 1, 2
-_HIDDEN = {"id", "origin", "source", "parameters_from"}
+_HIDDEN = {"id", "origin", "source", "parameters_from", "shape"}
 _METHODS = ("full", "lora", "qlora")
 _PRECISIONS = {"float32": "float32", "bfloat16": "bfloat16", "int8": "8-bit", "nf4": "4-bit (nf4)"}
 
@@ -67,7 +67,7 @@ def run_model(options: ModelOptions) -> int:
     for note in dict.fromkeys(cache.notes):
         click.echo(f"note: {note}", err=True)
     records = [one.record for one in sources if one.record]
-    shape = next((record.shape for record in records if record.shape), None)
+    shape = facts.shape if facts else None
     if options.output_format == "json":
         click.echo(json.dumps(_json(options, facts, sources, records, shape), indent=2, ensure_ascii=False))
     elif facts is None:
@@ -80,7 +80,8 @@ def run_model(options: ModelOptions) -> int:
 
 
 def _sources(model_id: str, lock: LockFile | None, cache: LocalCache) -> Iterator[_Source]:
-    entry = lock.lock.models.get(model_id) if lock else None
+    key = lock.key(model_id) if lock else None
+    entry = lock.lock.models[key] if lock and key else None
     if lock and entry and entry.record:
         yield _Source("lock", str(lock.path), entry.asked, entry.record)
     snapshot = cache.snapshot(model_id)
@@ -99,9 +100,9 @@ def _known(facts: ModelFacts, records: list[ModelRecord]) -> dict[str, Any]:
     """All that is known: the facts, and what only records have; the first that knows a thing is right."""
     found = {one.name: getattr(facts, one.name) for one in fields(ModelFacts) if one.name not in _HIDDEN}
     for record in records:
-        for one in fields(record):
-            if one.name != "shape" and found.get(one.name) is None:
-                found[one.name] = getattr(record, one.name)
+        for name in ("tensors", "tokenizer_class", "tokenizer_length"):
+            if found.get(name) is None:
+                found[name] = getattr(record, name)
     return {name: value for name, value in found.items() if value is not None and value not in ((), {})}
 
 

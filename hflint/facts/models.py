@@ -15,7 +15,9 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 from hflint.facts.model_names import is_model_id, quantization_in_name, size_in_name
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from hflint.facts.shape import Shape
 
 Origin = Literal["lock", "cache", "catalogue", "name"]
 Head = Literal["causal", "seq2seq", "encoder", "embedding", "vision", "audio", "vision-text"]
@@ -25,7 +27,11 @@ _TABLE = Path(__file__).parent / "tables" / "models.json"
 _TOGETHER = (  # fields that say something only together, so they come from one provider
     ("has_pad_token", "pad_token", "pad_token_since"),
     ("parameters", "parameters_from"),
+    ("quantized", "quantization_bits"),
+    ("chat_template", "template_writes_bos"),
 )
+# What only the first provider may say: another one looked at another commit, or at some of the files.
+_FIRST_ONLY = {"commit", "revision", "weights"}
 # What somebody else's copy of the weights need not share: its tokenizer files, its licence, its gate.
 _OWN = {
     "has_pad_token",
@@ -34,8 +40,14 @@ _OWN = {
     "padding_side",
     "model_max_length",
     "vocab_size",
+    "tokenizer_length",
+    "bos_token",
+    "eos_token",
     "chat_template",
+    "template_writes_bos",
     "adds_bos",
+    "custom_code",
+    "tokenizer_code",
     "gated",
     "license",
 }
@@ -78,7 +90,23 @@ class ModelFacts:
         gated: whether its files can be had only after a form is accepted.
         license: as the hub spells it.
         quantized: how the checkpoint is quantized already, for example "gptq"; None says nothing.
+        quantization_bits: of the stored weights.
         task_prefix: texts it expects before its input, for example "query: ".
+        commit: hash of the commit that was read.
+        revision: the branch, tag or commit that was asked for; None for the main branch.
+        architectures: class names as its config.json lists them.
+        tokenizer_length: tokens, added ones included; not counted from the local cache, for that is slow.
+        bos_token: which one, where there is one.
+        eos_token: the same at the end.
+        template_writes_bos: whether the chat template puts the BOS token into the text by itself.
+        custom_code: whether the repository brings code; transformers may have its own for the type.
+        tokenizer_code: whether some of it is the tokenizer's.
+        code_repository: the other repository in which that code stands.
+        weights: bytes of weight files by format, "safetensors", "pickle", "gguf", ...
+        shape: sizes of its layers, where the architecture is known.
+        generation_pad_id: the pad token's id in generation_config.json.
+        generation_eos_ids: ids that end a generated text, by the same file.
+        generation_max_length: tokens that `generate` makes at most by the same file, the prompt included.
     """
 
     id: str
@@ -105,7 +133,23 @@ class ModelFacts:
     gated: bool | None = None
     license: str | None = None
     quantized: str | None = None
+    quantization_bits: int | None = None
     task_prefix: tuple[str, ...] | None = None
+    commit: str | None = None
+    revision: str | None = None
+    architectures: tuple[str, ...] | None = None
+    tokenizer_length: int | None = None
+    bos_token: str | None = None
+    eos_token: str | None = None
+    template_writes_bos: bool | None = None
+    custom_code: bool | None = None
+    tokenizer_code: bool | None = None
+    code_repository: str | None = None
+    weights: Mapping[str, int] | None = None
+    shape: Shape | None = None
+    generation_pad_id: int | None = None
+    generation_eos_ids: tuple[int, ...] | None = None
+    generation_max_length: int | None = None
 
     @property
     def size(self) -> str:
@@ -131,8 +175,8 @@ class ModelFacts:
 class Provider(Protocol):
     """Somebody who knows models by their id."""
 
-    def find(self, model_id: str) -> ModelFacts | None:
-        """What it knows of a model."""
+    def find(self, model_id: str, revision: str | None = None, /) -> ModelFacts | None:
+        """What it knows of a model, at a branch, tag or commit; at its main branch without one."""
         ...
 
     def fingerprint(self) -> str:
@@ -146,7 +190,7 @@ class Catalogue:
     def __init__(self, table: Path = _TABLE) -> None:
         self._path = table
 
-    def find(self, model_id: str) -> ModelFacts | None:
+    def find(self, model_id: str, _revision: str | None = None) -> ModelFacts | None:
         """The facts of an id, of another id of the same repository, or of the original of a copy."""
         table = _load(self._path)
         known = model_id if model_id in table["ids"] else table["spellings"].get(model_id.lower())
@@ -155,11 +199,15 @@ class Catalogue:
         original, relation = table["ids"][known]
         family, own = table["models"][original]
         found: dict[str, Any] = {**table["families"][family], **own}
+        if config := found.pop("config", None):
+            from hflint.facts.shape import shape_of  # a class takes time to make, and few programs name such a model
+
+            found["shape"] = shape_of({**found, **config})
         if relation != "same":
             found = {name: value for name, value in found.items() if name not in _OWN}
         if relation == "bnb_4bit":
             found.pop("dtype", None)
-            found["quantized"] = "bitsandbytes"
+            found.update(quantized="bitsandbytes", quantization_bits=4)
         if "parameters" in found:
             found["parameters_from"] = "catalogue"
         if "task_prefix" in found:
@@ -180,7 +228,7 @@ class Catalogue:
 class Names:
     """What ids say by themselves; the last resort."""
 
-    def find(self, model_id: str) -> ModelFacts | None:
+    def find(self, model_id: str, _revision: str | None = None) -> ModelFacts | None:
         """The size and the quantization that an "org/name" claims; a name without "/" may just as well be a folder."""
         if "/" not in model_id:
             return None
@@ -203,22 +251,23 @@ class Models:
     def __init__(self, providers: Iterable[Provider] = ()) -> None:
         """With providers to ask before the catalogue and the names: the project's lock, the local cache."""
         self._providers: tuple[Provider, ...] = (*providers, Catalogue(), Names())
-        self._found: dict[str, ModelFacts | None] = {}
+        self._found: dict[tuple[str, str | None], ModelFacts | None] = {}
 
-    def find(self, model_id: str) -> ModelFacts | None:
-        """What is known of a model id; None for unknown ids and for what is plainly a path."""
-        if model_id not in self._found:
-            self._found[model_id] = self._ask(model_id) if is_model_id(model_id) else None
-        return self._found[model_id]
+    def find(self, model_id: str, revision: str | None = None) -> ModelFacts | None:
+        """What is known of a model id, at a branch, tag or commit; None for unknown ids and for what is plainly a path."""
+        asked = model_id, revision
+        if asked not in self._found:
+            self._found[asked] = self._ask(*asked) if is_model_id(model_id) else None
+        return self._found[asked]
 
     def fingerprint(self) -> str:
         """Changes whenever an answer may change; for the cache of findings."""
         return "+".join(provider.fingerprint() for provider in self._providers)
 
-    def _ask(self, model_id: str) -> ModelFacts | None:
+    def _ask(self, model_id: str, revision: str | None) -> ModelFacts | None:
         known: ModelFacts | None = None
         for provider in self._providers:
-            found = provider.find(model_id)
+            found = provider.find(model_id, revision)
             if found is not None:
                 known = _filled(known, found) if known else found
         return known
@@ -227,6 +276,7 @@ class Models:
 def _filled(known: ModelFacts, more: ModelFacts) -> ModelFacts:
     """What is known, with its gaps filled from a later provider."""
     kept = {name for group in _TOGETHER if any(getattr(known, name) is not None for name in group) for name in group}
+    kept |= _FIRST_ONLY
     gaps = {
         field.name: getattr(more, field.name)
         for field in fields(ModelFacts)

@@ -8,8 +8,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 
+from hflint.facts.histories import first_release
 from hflint.facts.models import ModelFacts
-from hflint.facts.repository import CONFIG, TOKENIZER_CONFIG, first_int, first_text, read_json
+from hflint.facts.repository import CONFIG, GENERATION_CONFIG, TOKENIZER_CONFIG, first_int, first_text, read_json
 from hflint.facts.shape import Shape, shape_of
 from hflint.facts.tokenizer import tokenizer_facts
 
@@ -40,9 +41,14 @@ class ModelRecord:
         tokenizer_length: tokens, added ones included; `vocab_size` is the rows of the embedding.
         template_writes_bos: whether the chat template puts the BOS token into the text by itself.
         custom_code: whether the repository brings code (`auto_map`); transformers may have its own for the type.
+        tokenizer_code: whether the tokenizer's files name code of the repository.
+        code_repository: the other repository in which that code stands.
         quantization_bits: of the stored weights.
         weights: bytes of weight files by format, "safetensors" or "pickle" (pytorch_model.bin), "gguf", ...
         shape: sizes of its layers, where the architecture is known.
+        generation_pad_id: the pad token's id in generation_config.json.
+        generation_eos_ids: ids that end a generated text, by the same file.
+        generation_max_length: tokens that `generate` makes at most by the same file, the prompt included.
     """
 
     commit: str | None = None
@@ -66,23 +72,32 @@ class ModelRecord:
     chat_template: bool | None = None
     template_writes_bos: bool | None = None
     custom_code: bool | None = None
+    tokenizer_code: bool | None = None
+    code_repository: str | None = None
     gated: bool | None = None
     license: str | None = None
     quantized: str | None = None
     quantization_bits: int | None = None
     weights: Mapping[str, int] = field(default_factory=dict)
     shape: Shape | None = None
+    generation_pad_id: int | None = None
+    generation_eos_ids: tuple[int, ...] = ()
+    generation_max_length: int | None = None
 
     @property
     def remote_code(self) -> bool | None:
-        """Without code of its own it needs no trust_remote_code; with it, that depends on the release of transformers."""
-        return False if self.custom_code is False else None
+        """Whether both its model and its tokenizer need trust_remote_code; unknown where only one does, or that depends on the release."""
+        if self.custom_code is not True:
+            return self.custom_code
+        known = self.model_type is None or first_release(self.model_type) is not None
+        return True if self.tokenizer_code and not known else None
 
-    def facts(self, model_id: str, origin: Origin, source: str) -> ModelFacts:
+    def facts(self, model_id: str, origin: Origin, source: str, revision: str | None = None) -> ModelFacts:
         """The record as rules see it."""
-        shared: dict[str, Any] = {name: getattr(self, name) for name in _SHARED}
+        told = {name: getattr(self, name) for name in _SHARED}
+        shared: dict[str, Any] = {name: value for name, value in told.items() if value not in ((), {})}
         counted = origin if self.parameters is not None else None
-        return ModelFacts(model_id, origin, source, parameters_from=counted, **shared)
+        return ModelFacts(model_id, origin, source, parameters_from=counted, revision=revision, **shared)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +127,7 @@ def read_record(
     quantized, bits = _quantization(config)
     shape = shape_of(config) if quantized is None else None
     tokenizer = tokenizer_facts(files, _model_type(config), count_tokens=count_tokens)
-    text = _text_config(config)
+    text, generation = _text_config(config), read_json(files, GENERATION_CONFIG) or {}
     limits = () if _model_type(config) in _NO_CONTEXT else _CONTEXT
     return ModelRecord(
         architectures=_architectures(config),
@@ -124,9 +139,14 @@ def read_record(
         context_length=first_int(text, *limits) or first_int(config, *limits),
         vocab_size=first_int(text, "vocab_size") or first_int(config, "vocab_size"),
         custom_code=_custom_code(files, config),
+        tokenizer_code=_tokenizer_code(files),
+        code_repository=_code_repository(config),
         quantized=quantized,
         quantization_bits=bits,
         shape=shape,
+        generation_pad_id=next(iter(_ids(generation.get("pad_token_id"))), None),
+        generation_eos_ids=_ids(generation.get("eos_token_id")),
+        generation_max_length=first_int(generation, "max_length"),
         **{**tokenizer, **known},
     )
 
@@ -197,9 +217,25 @@ def _dtype(config: Mapping[str, Any], tensors: Mapping[str, int], quantized: str
 def _custom_code(files: Files, config: Mapping[str, Any]) -> bool | None:
     if not config:
         return None
-    if config.get("auto_map"):
-        return True
+    return True if config.get("auto_map") else _tokenizer_code(files)
+
+
+def _tokenizer_code(files: Files) -> bool | None:
     tokenizer = read_json(files, TOKENIZER_CONFIG)
     if tokenizer is not None:
         return bool(tokenizer.get("auto_map"))
     return False if files.lacks(TOKENIZER_CONFIG) else None
+
+
+def _code_repository(config: Mapping[str, Any]) -> str | None:
+    """Where the code stands, if that is another repository: then each entry of `auto_map` begins with its id and "--"."""
+    entries = config.get("auto_map")
+    named = [one for one in entries.values() if isinstance(one, str)] if isinstance(entries, dict) else []
+    others = {one.partition("--")[0] for one in named if "--" in one}
+    return others.pop() if len(others) == 1 else None
+
+
+def _ids(value: object) -> tuple[int, ...]:
+    """Token ids, of which there may be one or a list."""
+    every = value if isinstance(value, list) else [value]
+    return tuple(one for one in every if type(one) is int and one >= 0)

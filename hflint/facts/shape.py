@@ -49,6 +49,9 @@ class Shape:
     saved_lora: int | None = None
     saved_top: int | None = None
 
+    def __str__(self) -> str:
+        return f"{self.layers} layers of width {self.hidden}"
+
 
 @dataclass(frozen=True, slots=True)
 class _Family:
@@ -73,6 +76,7 @@ class _Family:
             fused attention; None where they do not fit.
         saved_lora: the same with peft 0.21.2 and LoRA on all linear layers.
         saved_logit: the same around the layers, a token and row of the vocabulary.
+        saved_hidden: the same, a token and unit of the stream.
         refused: entries of the config that, when true, mean another structure than is counted here.
     """
 
@@ -92,6 +96,7 @@ class _Family:
     saved: tuple[int, int, int, int] | None = None
     saved_lora: tuple[int, int, int, int] | None = None
     saved_logit: int = 4
+    saved_hidden: int = 8
     refused: tuple[str, ...] = ()
 
 
@@ -102,8 +107,8 @@ _ATTENTION = _Family(qkv_bias=_BIAS, out_bias=_BIAS)
 _LLAMA = replace(_USUAL, qkv_bias=_BIAS, out_bias=_BIAS, mlp_bias="mlp_bias")
 _BIASED = _Family(norm=2, gated=False, qkv_bias=True, out_bias=True, mlp_bias=True)
 _GPT2 = replace(_BIASED, tied=True, positions=0, refused=("add_cross_attention",))
-_GEMMA = replace(_ATTENTION, tied=True, head=256)
-_COHERE = replace(_ATTENTION, norms=1, tied=True, saved=(14, 4, 4, 8), refused=("use_qk_norm",))
+_GEMMA = replace(_ATTENTION, tied=True, head=256, saved_hidden=10)
+_COHERE = replace(_ATTENTION, norms=1, tied=True, saved=(14, 4, 4, 8), saved_hidden=14, refused=("use_qk_norm",))
 _FAMILIES: dict[str, _Family] = {
     "llama": _LLAMA,
     "granite": _LLAMA,
@@ -115,8 +120,8 @@ _FAMILIES: dict[str, _Family] = {
     "qwen2_moe": _Family(qkv_bias="qkv_bias"),
     "qwen3": replace(_ATTENTION, query_norm="head", head=128, saved=(16, 10, 10, 8), saved_lora=(28, 12, 8, 10)),
     "qwen3_moe": replace(_ATTENTION, query_norm="head"),
-    "olmo": replace(_ATTENTION, norm=0, saved=(12, 4, 4, 8)),
-    "olmo2": replace(_ATTENTION, query_norm="all", saved=(20, 12, 12, 8)),
+    "olmo": replace(_ATTENTION, norm=0, saved=(12, 4, 4, 8), saved_hidden=6),
+    "olmo2": replace(_ATTENTION, query_norm="all", saved=(20, 12, 12, 8), saved_hidden=10),
     "olmoe": replace(_ATTENTION, query_norm="all"),
     "gemma": replace(_GEMMA, saved=(20, 4, 4, 8)),
     "gemma2": replace(_GEMMA, norms=4, saved=(36, 4, 4, 8), saved_lora=(36, 8, 4, 10), saved_logit=6),
@@ -124,7 +129,11 @@ _FAMILIES: dict[str, _Family] = {
     "cohere": _COHERE,
     "cohere2": _COHERE,
     "stablelm": _Family(
-        norm=2, qkv_bias="use_qkv_bias", saved=(8, 4, 4, 8), refused=("qk_layernorm", "use_parallel_residual")
+        norm=2,
+        qkv_bias="use_qkv_bias",
+        saved=(8, 4, 4, 8),
+        saved_hidden=4,
+        refused=("qk_layernorm", "use_parallel_residual"),
     ),
     "starcoder2": _Family(
         norm=2,
@@ -135,14 +144,15 @@ _FAMILIES: dict[str, _Family] = {
         tied=True,
         saved=(8, 4, 4, 4),
         saved_lora=(20, 8, 4, 6),
+        saved_hidden=4,
     ),
-    "phi": replace(_BIASED, norms=1, head_bias=True, saved=(4, 4, 4, 10), refused=("qk_layernorm",)),
-    "gpt2": replace(_GPT2, saved=(12, 4, 4, 10), saved_lora=(20, 4, 4, 12)),
+    "phi": replace(_BIASED, norms=1, head_bias=True, saved=(4, 4, 4, 10), saved_hidden=4, refused=("qk_layernorm",)),
+    "gpt2": replace(_GPT2, saved=(12, 4, 4, 10), saved_lora=(20, 4, 4, 12), saved_hidden=6),
     "gpt_bigcode": replace(_GPT2, saved=(12, 4, 4, 4)),
-    "gpt_neox": replace(_BIASED, qkv_bias=_BIAS, out_bias=_BIAS, saved=(10, 4, 4, 4)),
+    "gpt_neox": replace(_BIASED, qkv_bias=_BIAS, out_bias=_BIAS, saved=(10, 4, 4, 4), saved_hidden=4),
     "gptj": _Family(norms=1, norm=2, gated=False, mlp_bias=True, head_bias=True),
     "gpt_neo": replace(_BIASED, qkv_bias=False, tied=True, positions=0),
-    "opt": replace(_BIASED, tied=True, positions=2, saved=(12, 4, 4, 2)),
+    "opt": replace(_BIASED, tied=True, positions=2, saved=(12, 4, 4, 2), saved_hidden=4),
     "bloom": replace(_BIASED, tied=True, top_norms=2),
     "mpt": _Family(gated=False, tied=True),
     "falcon": _Family(norm=2, gated=False, qkv_bias="bias", out_bias="bias", mlp_bias="bias", tied=True, plain=False),
@@ -205,7 +215,7 @@ def _sizes(config: Mapping[str, Any], kind: str, family: _Family) -> _Sizes | No
     elif kind == "falcon":
         key_heads = _falcon_key_heads(config, heads)
     inner = first_int(config, "intermediate_size", "n_inner", "ffn_dim", "ffn_hidden_size")
-    if inner is None and (family.gated or kind == "opt"):
+    if not head or (inner is None and (family.gated or kind == "opt")):
         return None
     return _Sizes(hidden, layers, heads * head, key_heads * head, head, inner or _expanded(config, hidden), vocabulary)
 
@@ -267,7 +277,7 @@ def _counted(config: Mapping[str, Any], kind: str, family: _Family, sizes: _Size
         vocabulary=sizes.vocabulary,
         saved=_saved(family.saved, sizes),
         saved_lora=_saved(family.saved_lora, sizes),
-        saved_top=8 * hidden + family.saved_logit * sizes.vocabulary if family.saved else None,
+        saved_top=family.saved_hidden * hidden + family.saved_logit * sizes.vocabulary if family.saved else None,
     )
 
 

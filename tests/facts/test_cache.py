@@ -147,6 +147,11 @@ def test_facts_of_a_whole_repository(hand):
     assert (facts.has_pad_token, facts.padding_side, facts.adds_bos) == (False, "right", True)
     assert (facts.chat_template, facts.remote_code, facts.quantized) == (False, False, None)
     assert facts.gated is None
+    assert (facts.commit, facts.architectures, facts.custom_code) == (SHA, ("LlamaForCausalLM",), False)
+    assert (facts.bos_token, facts.eos_token) == ("<s>", "</s>")
+    assert facts.weights == {"safetensors": (snapshot / "model.safetensors").stat().st_size}
+    assert facts.shape.parameters == PARAMETERS
+    assert (facts.template_writes_bos, facts.quantization_bits, facts.tokenizer_length) == (None, None, None)
     record = hand.record(count_tokens=True)
     assert (record.bos_token, record.eos_token, record.tokenizer_length) == ("<s>", "</s>", 4)
     assert record.shape.parameters == PARAMETERS
@@ -280,7 +285,57 @@ def test_code_of_the_repository(hand, where, expected):
     )
     record = hand.record()
     assert record.custom_code is expected
-    assert record.remote_code is (False if not expected else None)
+    assert record.remote_code is (False if not expected else None), "transformers has its own code for llama"
+    assert record.code_repository is None
+
+
+@pytest.mark.parametrize(
+    ("kind", "tokenizer", "expected"),
+    [
+        ("novel", {"auto_map": {"AutoTokenizer": ["acme/code--tokenization.Tokenizer", None]}}, True),
+        ("novel", {"tokenizer_class": "PreTrainedTokenizerFast"}, None),  # that can be loaded without
+        ("mamba", {"auto_map": {"AutoTokenizer": ["acme/code--tokenization.Tokenizer", None]}}, None),
+        (None, {"auto_map": {"AutoTokenizer": ["acme/code--tokenization.Tokenizer", None]}}, None),
+    ],
+)
+def test_a_type_that_no_release_knows_needs_its_code(hand, kind, tokenizer, expected):
+    code = {"AutoConfig": "acme/code--configuration.Config", "AutoModel": "acme/code--modeling.Model"}
+    hand.repository(config__json={"model_type": kind, "auto_map": code}, tokenizer_config__json=tokenizer)
+    facts = hand.cache.find("acme/tiny")
+    assert (facts.remote_code, facts.custom_code, facts.code_repository) == (expected, True, "acme/code")
+    assert facts.tokenizer_code is ("auto_map" in tokenizer)
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        (
+            {"pad_token_id": 0, "eos_token_id": [1, 2], "max_length": 4096, "temperature": 0.6},
+            (0, (1, 2), 4096),
+        ),
+        ({"pad_token_id": -1, "eos_token_id": 7, "max_length": "long"}, (None, (7,), None)),
+        ({"eos_token_id": [True, None, 3]}, (None, (3,), None)),
+        ("[]", (None, None, None)),
+    ],
+)
+def test_what_the_generation_config_says(hand, content, expected):
+    hand.repository(config__json=CONFIG, generation_config__json=content)
+    facts = hand.cache.find("acme/tiny")
+    assert (facts.generation_pad_id, facts.generation_eos_ids, facts.generation_max_length) == expected
+
+
+def test_a_revision_is_looked_up_as_such(hand):
+    snapshot = hand.repository(config__json=CONFIG)
+    other = snapshot.with_name("f" * 40)
+    other.mkdir()
+    (other / "config.json").write_text(json.dumps({**CONFIG, "max_position_embeddings": 77}))
+    (snapshot.parents[1] / "refs" / "v1").write_text("f" * 40)
+    find = hand.cache.find
+    assert find("acme/tiny", "v1").context_length == find("acme/tiny", "f" * 40).context_length == 77
+    assert find("acme/tiny", "main").context_length == find("acme/tiny", SHA).context_length == 4096
+    assert (find("acme/tiny", "v1").revision, find("acme/tiny", "main").revision) == ("v1", None)
+    assert find("acme/tiny", "v2") is find("acme/tiny", "e" * 40) is find("acme/tiny", "../refs/main") is None
+    assert Models([hand.cache]).find("acme/tiny", "v1").commit == "f" * 40
 
 
 @pytest.mark.parametrize(
@@ -401,9 +456,11 @@ def test_fingerprint_changes_with_the_files(hand):
     seen.add(hand.cache.fingerprint())
     (snapshot / "config.json").write_text("{ }")
     seen.add(hand.cache.fingerprint())
+    (snapshot.parents[1] / "refs" / "v1").write_text(SHA)
+    seen.add(hand.cache.fingerprint())
     assert hand.cache.fingerprint() in seen
     shutil.rmtree(snapshot.parents[1])
-    assert len(seen) == 4
+    assert len(seen) == 5
     assert hand.cache.fingerprint() in seen
 
 

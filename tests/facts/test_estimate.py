@@ -77,6 +77,7 @@ def test_activations_are_within_a_twentieth_of_the_models(one):
         {"hidden_size": None},
         {"hidden_size": "4096"},
         {"num_attention_heads": 0},
+        {"num_attention_heads": 5000},  # more heads than the layers are wide
         {"intermediate_size": None},
         {"architectures": ["LlamaForSequenceClassification"]},
         {"architectures": "LlamaForCausalLM"},
@@ -202,7 +203,11 @@ def test_a_mixture_says_what_four_bits_reach(capsys):
 
 @pytest.mark.usefixtures("lock")
 def test_what_only_the_catalogue_or_the_name_knows(capsys):
-    assert run_model(ModelOptions("openai-community/gpt2")) == 0
+    assert run_model(ModelOptions("meta-llama/Llama-3.1-8B")) == 0
+    text = capsys.readouterr().out
+    assert "4-bit (nf4)               5.3 GiB   reaches 86.9% of the parameters" in text
+    assert "QLoRA                    26.8 GiB        9.8 GiB" in text
+    assert run_model(ModelOptions("google-bert/bert-base-uncased")) == 0
     text = capsys.readouterr().out
     assert "catalogue" in text
     assert "The sizes of its layers are not known here" in text

@@ -8,6 +8,7 @@ from hflint.facts import libraries
 from hflint.facts.libraries import (
     Change,
     argument_changes,
+    declared_deprecations,
     environment_change,
     exists,
     method_change,
@@ -19,7 +20,7 @@ from hflint.facts.versions import Versions, project_versions
 TABLES = sorted(
     path
     for path in (Path(libraries.__file__).parent / "tables").glob("*.*.json")
-    if not path.stem.endswith(("signatures", "history"))
+    if not path.stem.endswith(("signatures", "history", "defaults", "deprecations"))
 )
 
 
@@ -39,7 +40,7 @@ def removed(change: Change | None) -> tuple[str | None, str | None]:
 # --- every entry ------------------------------------------------------------------------------------------------------
 
 FIELDS = {
-    "since": str, "deprecated": str, "removed": str, "restored": str, "effect": str, "replacement": str,
+    "since": str, "deprecated": str, "removed": str, "restored": str, "gaps": list, "effect": str, "replacement": str,
     "replacement_since": str, "certain": bool, "delete": bool, "values": dict, "unless": list, "note": str, "source": str,
 }  # fmt: skip
 EFFECTS = {"ImportError", "TypeError", "AttributeError", "KeyError", "ValueError", "ignored", "warns"}
@@ -51,14 +52,15 @@ def test_the_schema_of_every_entry(path: Path) -> None:
     assert path.stem == f"{table['library']}.{table['kind']}"
     first, last = map(Version, table["read"])
     entries = [(o, name, entry) for o, names in table["changes"].items() for name, entry in names.items()]
-    assert entries
+    assert entries or table["came"]
     for owner, name, entry in entries:
         where = f"{owner}.{name}"
         assert set(entry) <= set(FIELDS), where
         assert all(isinstance(value, FIELDS[field]) for field, value in entry.items()), where
         assert {"since", "deprecated", "removed"} & set(entry), where
         assert entry.get("effect", "TypeError") in EFFECTS, where
-        states = [entry[field] for field in ("since", "deprecated", "removed", "restored") if field in entry]
+        order = ("since", "removed", "restored") if "restored" in entry else ("since", "deprecated", "removed")
+        states = [entry[field] for field in order if field in entry]
         assert [Version(s) for s in states] == sorted(map(Version, states)), where
         assert all(first.release[:2] <= Version(s).release[:2] and Version(s) <= last for s in states), where
 
@@ -85,7 +87,8 @@ def test_a_replacement_is_not_gone_itself() -> None:
         for names in table["changes"].values() if table["kind"] == "name" else ():
             for name, entry in names.items():
                 if entry.get("replacement"):
-                    assert removed_name(entry["replacement"]) is None, (name, entry["replacement"])
+                    change = removed_name(entry["replacement"])
+                    assert change is None or change.restored, (name, entry["replacement"])
 
 
 def test_the_tables_are_small() -> None:
@@ -108,7 +111,10 @@ def test_the_tables_are_small() -> None:
         ("transformers.TFBertModel.from_pretrained", "5.0", "transformers.BertModel"),
         ("transformers.BERT_PRETRAINED_MODEL_ARCHIVE_LIST", "4.41", None),
         ("transformers.DataCollatorForWholeWordMask", "5.20", None),
-        ("transformers.cache_utils.MambaCache", "4.54.1", None),
+        ("transformers.cache_utils.MambaCache", "4.56", None),  # 4.54 and 4.55 answered to it
+        ("transformers.image_utils.ImageReadMode", "5.20", None),
+        ("diffusers.FlaxUNet2DConditionModel", "0.40", None),
+        ("trl.core", "0.25", None),
         ("transformers.deepspeed.HfDeepSpeedConfig", "4.46", "transformers.integrations.deepspeed"),
         ("transformers.onnx", "5.0", None),
         ("trl.DataCollatorForCompletionOnlyLM", "0.20", None),
@@ -134,7 +140,6 @@ def test_names_that_went(name: str, version: str, replacement: str | None) -> No
         "transformers.tokenization_utils_fast",
         "transformers.AutoModel",
         "transformers.models.vit_mae.modeling_vit_mae.ViTMAELayer",
-        "transformers.utils.is_torch_tpu_available",
         "transformers",
         "torch.optim.AdamW",
         "AdamW",
@@ -150,6 +155,8 @@ def test_whether_a_name_exists_depends_on_the_releases_allowed(allowed) -> None:
     assert exists("transformers.AdamW", allowed(transformers="5.1.0")) is False
     assert exists("transformers.AdamW", allowed(transformers=">=4.40")) is None
     assert exists("transformers.NeverHeardOf", allowed(transformers="5.1.0")) is None
+    assert exists("transformers.Qwen3Config", allowed(transformers="4.50.0")) is False
+    assert exists("transformers.Qwen3Config", allowed(transformers="4.52.4")) is True
     assert exists("transformers.TrainingArguments.eval_strategy", allowed(transformers="4.40.2")) is False
     assert exists("transformers.TrainingArguments.eval_strategy", allowed(transformers="4.41.0")) is True
 
@@ -203,6 +210,7 @@ def test_the_effect_depends_on_what_is_loaded() -> None:
         "ignored",
     ]
     assert argument_changes("datasets.load_dataset")["trust_remote_code"].effect == "ignored"
+    assert argument_changes("transformers.AutoTokenizer.__call__")["truncation_strategy"].effect == "TypeError"
     assert argument_changes("huggingface_hub.hf_hub_download")["resume_download"].effect == "warns"
 
 
@@ -217,6 +225,11 @@ def test_inherited_arguments_belong_to_the_library_that_defines_them() -> None:
 )
 def test_what_trl_only_redefines_neither_begins_nor_ends_there(argument: str) -> None:
     assert argument not in argument_changes("trl.SFTConfig")
+
+
+def test_what_sentence_transformers_keeps_does_not_go_with_transformers() -> None:
+    assert "warmup_ratio" not in argument_changes("sentence_transformers.SentenceTransformerTrainingArguments")
+    assert "warmup_ratio" in argument_changes("transformers.TrainingArguments")
 
 
 @pytest.mark.parametrize(
@@ -244,6 +257,26 @@ def test_a_change_is_held_against_the_releases_allowed(allowed) -> None:
     assert [change.always_gone(v) for v in (old, both, new)] == [False, False, True]
     assert [change.deprecated_in(v) for v in (old, both, new)] == [False, True, False]
     assert [change.replaceable(v) for v in (old, both, new)] == [False, True, True]
+
+
+def test_an_argument_that_one_release_forgot(allowed) -> None:
+    change = argument_changes("trl.KTOTrainer")["tokenizer"]
+    assert change.gaps == (">=0.12,<0.12.1",)
+    gone = {
+        release: change.gone_since(allowed(trl=release))
+        for release in ("0.11.4", "0.12.0", "0.12.1", "0.13.0", "0.14.0")
+    }
+    assert gone == {"0.11.4": None, "0.12.0": "0.12", "0.12.1": None, "0.13.0": None, "0.14.0": "0.14"}
+    assert change.always_gone(allowed(trl="0.12.0"))
+    assert change.gone_in(allowed(trl=">=0.12,<0.13"))
+    assert not change.always_gone(allowed(trl=">=0.12,<0.13"))
+    assert not argument_changes("trl.SFTTrainer")["tokenizer"].gaps
+
+
+def test_a_name_that_came_back_is_gone_in_between_only(allowed) -> None:
+    change = removed_name("transformers.utils.is_torch_tpu_available")
+    assert change is not None
+    assert [change.gone_in(allowed(transformers=t)) for t in ("4.50.3", "5.8.0", "5.9.0")] == [False, True, False]
 
 
 def test_a_task_that_came_back_is_gone_in_between_only(allowed) -> None:
@@ -339,6 +372,14 @@ def test_methods_that_are_there() -> None:
     assert method_change("no such kind", "encode_plus") is None
 
 
+@pytest.mark.parametrize("tokenizer", ["MBart50Tokenizer", "M2M100Tokenizer", "NllbTokenizer", "SeamlessM4TTokenizer"])
+def test_some_tokenizers_still_have_prepare_seq2seq_batch(tokenizer: str) -> None:
+    change = method_change("tokenizer", "prepare_seq2seq_batch")
+    assert change is not None
+    assert tokenizer.startswith(change.unless)
+    assert not "T5Tokenizer".startswith(change.unless)
+
+
 def test_some_tokenizers_still_have_encode_plus() -> None:
     change = method_change("tokenizer", "encode_plus")
     assert change is not None
@@ -350,3 +391,30 @@ def test_environment_variables() -> None:
     assert removed(environment_change("TRANSFORMERS_CACHE")) == ("5.0", "HF_HUB_CACHE")
     assert removed(environment_change("HF_HUB_ENABLE_HF_TRANSFER")) == ("1.0", "HF_XET_HIGH_PERFORMANCE")
     assert environment_change("HF_HOME") is None
+
+
+# --- deprecations that the source declares ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("callable_", "argument", "since", "until", "instead"),
+    [
+        ("transformers.TrainingArguments", "no_cuda", "4.40", "5.0", "use_cpu"),
+        ("transformers.Trainer", "tokenizer", "4.46", "5.0", "processing_class"),
+        ("trl.GRPOConfig", "use_transformers_paged", "1.2", None, "use_transformers_continuous_batching"),
+        ("diffusers.StableDiffusionPipeline.__call__", "callback", "0.26", None, None),
+        ("huggingface_hub.list_models", "direction", "1.3", "1.6", None),
+        ("transformers.PreTrainedModel.gradient_checkpointing_enable", "", "5.23", None, None),
+    ],
+)
+def test_declared_deprecations(
+    callable_: str, argument: str, since: str, until: str | None, instead: str | None
+) -> None:
+    found = declared_deprecations(callable_)[argument]
+    assert (found.since, found.until, found.instead) == (since, until, instead)
+
+
+def test_what_is_not_declared() -> None:
+    assert "eval_strategy" not in declared_deprecations("transformers.TrainingArguments")
+    assert not declared_deprecations("transformers.NeverHeardOf")
+    assert not declared_deprecations("elsewhere.Trainer")

@@ -98,7 +98,7 @@ class FakeHub:
     def answer(self, request):
         path = unquote(urlsplit(request.path).path)
         self.requests.append((request.command, path, request.headers.get("Authorization")))
-        api = re.fullmatch(r"/api/(models|datasets)/(.+)", path)
+        api = re.fullmatch(r"/api/(models|datasets)/(.+?)(?:/revision/(.+))?", path)
         file = re.fullmatch(r"/(.+)/resolve/([^/]+)/(.+)", path)
         kind, name = (api[1], api[2]) if api else ("models", file[1] if file else "")
         trouble = self.trouble.get(name) or self.trouble.get(path)
@@ -116,11 +116,17 @@ class FakeHub:
                 {"X-Error-Code": "RepoNotFound"},
             )
         info, files = self.repositories[kind, name]
+        if api and api[3] and (kind, f"{name}@{api[3]}") not in self.repositories:
+            return self.send(request, 404, b"{}", {"X-Error-Code": "RevisionNotFound"})
+        if api and api[3]:
+            info, files = self.repositories[kind, f"{name}@{api[3]}"]
         if api:
             return self.send(request, 200, json.dumps(info).encode(), {"Content-Type": "application/json"})
         if info["gated"] and not request.headers.get("Authorization"):
             return self.send(request, 401, b"{}", {"X-Error-Code": "GatedRepo"})
-        if file[3] not in files or file[2] not in ("main", info["sha"]):
+        commits = {one["sha"]: held for (_, key), (one, held) in self.repositories.items() if key.startswith(name)}
+        files = commits.get(file[2], files)
+        if file[3] not in files or file[2] not in ("main", *commits):
             return self.send(request, 404, b"{}", {"X-Error-Code": "EntryNotFound", "X-Repo-Commit": info["sha"]})
         tag = hashlib.sha256(files[file[3]]).hexdigest()
         return self.send(request, 200, files[file[3]], {"ETag": f'"{tag}"', "X-Repo-Commit": info["sha"]})
@@ -153,6 +159,7 @@ def fake():
             "config.json": CONFIG,
             "tokenizer_config.json": TOKENIZER_CONFIG,
             "tokenizer.json": TOKENIZER,
+            "generation_config.json": {"eos_token_id": [1, 2]},
             "README.md": b"#",
         },
         sizes={"model.safetensors": 1000, "pytorch_model.bin": 900, "original/consolidated.00.pth": 5},
@@ -194,6 +201,7 @@ RECORD = ModelRecord(
     gated=True,
     weights={"safetensors": 12},
     shape=Shape(1, 2, 3, 4, 5, 6, 7, 8, 9),
+    generation_eos_ids=(1, 2),
 )
 
 
@@ -320,6 +328,43 @@ def test_it_goes_before_the_catalogue(tmp_path):
     assert Models([LockFile(path)]).fingerprint() != before
 
 
+def test_all_that_is_locked_reaches_the_rules(tmp_path):
+    path = tmp_path / "hflint.lock"
+    record = replace(RECORD, tokenizer_length=9, custom_code=True, eos_token="</s>", template_writes_bos=False)
+    write_lock(path, Lock({"acme/tiny": Entry(replace(record, quantized="gptq", quantization_bits=4), DAY)}))
+    facts = Models([LockFile(path)]).find("acme/tiny")
+    assert (facts.commit, facts.architectures, facts.tokenizer_length) == (SHA, ("LlamaForCausalLM",), 9)
+    assert (facts.custom_code, facts.bos_token, facts.eos_token) == (True, RECORD.bos_token, "</s>")
+    assert (facts.template_writes_bos, facts.quantization_bits, facts.weights) == (False, 4, {"safetensors": 12})
+    assert (facts.shape, facts.generation_eos_ids, facts.generation_pad_id) == (RECORD.shape, (1, 2), None)
+    write_lock(path, Lock({"acme/tiny": Entry(ModelRecord(), DAY)}))
+    facts = Models([LockFile(path)]).find("acme/tiny")
+    assert (facts.architectures, facts.weights, facts.generation_eos_ids) == (None, None, None), "unknown is None"
+
+
+def test_which_entry_is_meant_by_a_revision(tmp_path):
+    path = tmp_path / "hflint.lock"
+    commits = {
+        "acme/a": "1" * 40,
+        "acme/a@v1": "2" * 40,
+        "acme/b@v1": "3" * 40,
+        "acme/c@v1": "4" * 40,
+        "acme/c@v2": "5" * 40,
+    }
+    write_lock(path, Lock({name: Entry(ModelRecord(commit=commit), DAY) for name, commit in commits.items()}))
+    lock = LockFile(path)
+
+    def found(*asked):
+        facts = lock.find(*asked)
+        return facts and (facts.commit[0], facts.revision)
+
+    assert found("acme/a") == found("acme/a", "main") == found("acme/a", "1" * 40) == ("1", None)
+    assert found("acme/a", "v1") == found("acme/a", "2" * 40) == ("2", "v1")
+    assert found("acme/a", "v2") is found("acme/a", "3" * 40) is None
+    assert found("acme/b") == ("3", "v1"), "all of the project's loads are pinned to it"
+    assert found("acme/c") is None, "to one of two"
+
+
 # the hub
 
 
@@ -337,11 +382,12 @@ def test_what_the_hub_says_of_a_model(fake):
     assert (record.has_pad_token, record.eos_token, record.chat_template) == (False, "</s>", False)
     assert record.weights == {"safetensors": 1000, "pickle": 900}
     assert record.custom_code is False
+    assert record.generation_eos_ids == (1, 2)
 
 
 def test_it_takes_one_request_and_one_a_small_file(fake):
     client(fake).model("acme/tiny")
-    files = ["config.json", "tokenizer_config.json", "tokenizer.json"]
+    files = ["config.json", "tokenizer_config.json", "tokenizer.json", "generation_config.json"]
     assert sorted(path for _, path, _ in fake.requests) == sorted(
         ["/api/models/acme/tiny", *(f"/acme/tiny/resolve/{SHA}/{name}" for name in files)]
     )
@@ -357,6 +403,16 @@ def test_files_of_the_same_commit_come_from_the_cache(fake, tmp_path):
     record, _ = client(fake, cache=tmp_path / "cache").model("acme/tiny")
     assert record.model_type == "llama"
     assert [path for _, path, _ in fake.requests] == ["/api/models/acme/tiny"]
+
+
+def test_a_revision_is_asked_for_as_such(fake):
+    fake.add("acme/tiny@v1", {"config.json": {**CONFIG, "max_position_embeddings": 77}}, sha="b" * 40)
+    fake.repositories["models", "acme/tiny@v1"][0]["id"] = "acme/tiny"
+    record, notes = client(fake).model("acme/tiny", "v1")
+    assert (record.commit, record.context_length, notes) == ("b" * 40, 77, [])
+    with pytest.raises(HubError, match="has no such revision") as caught:
+        client(fake).model("acme/tiny", "v2")
+    assert caught.value.lasting
 
 
 def test_a_dataset(fake):
@@ -461,6 +517,7 @@ def test_a_cache_that_huggingface_hub_made_is_read(fake, tmp_path):
         "tokenizer.json",
         "special_tokens_map.json",
         "chat_template.jinja",
+        "generation_config.json",
     ):
         with contextlib.suppress(huggingface_hub.errors.EntryNotFoundError):
             huggingface_hub.hf_hub_download("acme/tiny", name, cache_dir=tmp_path / "cache", endpoint=fake.url)
@@ -477,6 +534,7 @@ def test_a_cache_that_huggingface_hub_made_is_read(fake, tmp_path):
         "tokenizer_length",
         "custom_code",
         "shape",
+        "generation_eos_ids",
     ):
         assert getattr(record, name) == getattr(asked, name), name
     assert record.has_pad_token is False
@@ -552,6 +610,40 @@ def test_upgrade_asks_again(project, fake):
     assert (lock.models["acme/tiny"].record.commit, lock.datasets["acme/texts"].record.commit) == (SHA, "b" * 40)
     run_lock(LockOptions(upgrade=(ALL,)))
     assert read_lock(project / "hflint.lock").models["acme/tiny"].record.commit == "b" * 40
+
+
+PINNED = PROGRAM.replace('AutoTokenizer.from_pretrained("acme/tiny")', "None")
+
+
+def test_a_pinned_revision_is_locked_as_such(project, fake, capsys):
+    fake.add("acme/tiny@v1", {"config.json": CONFIG}, sha="b" * 40)
+    fake.add("acme/texts@v2", kind="datasets", sha="c" * 40)
+    text = PINNED.replace('"acme/tiny"', '"acme/tiny", revision="v1"').replace(
+        '"acme/texts"', '"acme/texts", revision="v2"'
+    )
+    (project / "train.py").write_text(text)
+    assert run_lock(LockOptions()) == 0
+    lock = read_lock(project / "hflint.lock")
+    assert (list(lock.models), list(lock.datasets)) == (["acme/tiny@v1"], ["acme/texts@v2"])
+    assert lock.models["acme/tiny@v1"].record.commit == "b" * 40
+    assert lock.datasets["acme/texts@v2"].record.commit == "c" * 40
+    assert run_lock(LockOptions(check=True)) == 0
+    fake.repositories["models", "acme/tiny@v1"][0]["sha"] = "d" * 40
+    run_lock(LockOptions(upgrade=("acme/tiny",)))
+    assert read_lock(project / "hflint.lock").models["acme/tiny@v1"].record.commit == "d" * 40
+    (project / "train.py").write_text(text.replace("v1", "v3"))
+    assert run_lock(LockOptions(check=True)) == 1
+    assert "the model acme/tiny@v3 is missing (used in train.py)" in capsys.readouterr().out
+
+
+def test_a_commit_that_is_locked_for_its_branch_is_not_locked_again(project, fake):
+    run_lock(LockOptions())
+    fake.requests.clear()
+    (project / "train.py").write_text(PROGRAM.replace('"acme/tiny"', f'"acme/tiny", revision="{SHA}"'))
+    assert run_lock(LockOptions(check=True)) == 0
+    assert run_lock(LockOptions()) == 0
+    assert fake.requests == []
+    assert list(read_lock(project / "hflint.lock").models) == ["acme/tiny"]
 
 
 def test_upgrade_of_an_unknown_id_suggests(project, capsys):
@@ -643,13 +735,18 @@ def test_a_missing_library_is_one_line(monkeypatch, capsys):
         ('load_dataset("csv", data_files="x.csv")', [], []),
         ('load_dataset("squad")', [], ["squad"]),
         ('SFTTrainer("acme/a")', ["acme/a"], []),
+        ('SentenceTransformer("acme/a")', ["acme/a"], []),
+        ('AutoModel.from_pretrained("acme/a", revision="main")', ["acme/a"], []),
+        ('AutoModel.from_pretrained("acme/a", revision=name)', ["acme/a"], []),
+        ('AutoModel.from_pretrained("acme/a", revision="v1" if name else None)', ["acme/a", "acme/a/revision/v1"], []),
+        ('load_dataset("acme/a", revision="v1")', [], ["acme/a/revision/v1"]),
     ],
 )
 def test_which_ids_are_meant_for_the_hub(project, fake, code, models, datasets):
     (project / "here" / "model").mkdir(parents=True)
     (project / "train.py").write_text(
         "from transformers import AutoModel, pipeline\nfrom peft import PeftModel\nfrom trl import SFTTrainer\n"
-        f"from datasets import load_dataset\nx = {code}\n"
+        f"from datasets import load_dataset\nfrom sentence_transformers import SentenceTransformer\nx = {code}\n"
     )
     run_lock(LockOptions())
     assert {path for _, path, _ in fake.requests} == {

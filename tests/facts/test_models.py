@@ -37,6 +37,7 @@ FIELD_TYPES = {
     "gated": bool,
     "license": str,
     "quantized": str,
+    "quantization_bits": int,
     "task_prefix": list,
 }
 WORDS = {
@@ -59,7 +60,7 @@ class Only:
     def __init__(self, facts):
         self.facts = facts
 
-    def find(self, model_id):
+    def find(self, model_id, _revision=None):
         return self.facts if model_id == self.facts.id else None
 
     def fingerprint(self):
@@ -95,7 +96,7 @@ def test_fields_are_typed_and_sourced(name):
     for entry in (family, *family["model"]):
         assert entry["from"], "every entry has a source"
         for field, value in entry.items():
-            if field in {"id", "from", "model", "also", "copies", "bnb_4bit"}:
+            if field in {"id", "from", "model", "also", "copies", "bnb_4bit", "config"}:
                 continue
             assert type(value) is FIELD_TYPES[field], f"{name}: {field}"
             assert value or value is False, f"{name}: {field}"
@@ -146,6 +147,24 @@ def test_a_size_in_an_id_is_near_the_counted_one():
 def test_parameters_are_exact(model_id, parameters):
     facts = Models().find(model_id)
     assert (facts.parameters, facts.parameters_from) == (parameters, "catalogue")
+
+
+def test_sizes_of_layers_give_the_parameters_that_another_source_counted():
+    shaped = [facts for model_id in Catalogue() if (facts := Catalogue().find(model_id)) and facts.shape]
+    assert len(shaped) > 300, "with the copies"
+    assert all(facts.shape.parameters == facts.parameters for facts in shaped)
+
+
+def test_a_copy_has_the_same_layers():
+    original, copy = Models().find("meta-llama/Llama-3.1-8B"), Models().find("unsloth/Llama-3.1-8B")
+    assert (original.shape.layers, original.shape.vocabulary) == (32, 128256)
+    assert copy.shape == original.shape
+
+
+def test_checkpoints_that_are_stored_quantized():
+    stored = {name: Models().find(name) for name in ("openai/gpt-oss-20b", "deepseek-ai/DeepSeek-V3")}
+    assert [(one.quantized, one.quantization_bits) for one in stored.values()] == [("mxfp4", 4), ("fp8", 8)]
+    assert Models().find("unsloth/llama-3-8b-bnb-4bit").quantization_bits == 4
 
 
 @pytest.mark.parametrize(
@@ -402,6 +421,14 @@ def test_what_belongs_together_is_not_mixed():
     assert facts.pad_token is None
 
 
+def test_a_commit_and_its_files_are_those_of_the_first_that_knows_the_model():
+    locked = ModelFacts("my/own", "lock", "hflint.lock", gated=True)
+    cached = ModelFacts("my/own", "cache", "cache", commit="a" * 40, weights={"safetensors": 1}, eos_token="</s>")
+    facts = Models([Only(locked), Only(cached)]).find("my/own")
+    assert (facts.gated, facts.eos_token) == (True, "</s>")
+    assert (facts.commit, facts.weights) == (None, None)
+
+
 def test_an_unknown_id_may_be_locked():
     locked = ModelFacts("my/own", "lock", "hflint.lock", has_pad_token=True)
     assert Models([Only(locked)]).find("my/own") == locked
@@ -430,6 +457,16 @@ def test_the_maker_refuses_a_field_without_a_source():
     }
     with pytest.raises(ValueError, match="sources and fields differ"):
         maker().build(catalogue)
+
+
+def test_the_maker_refuses_sizes_that_do_not_fit():
+    model = {"id": "x/y", "parameters": 7, "config": {"n_embd": 8, "n_layer": 1, "n_head": 1}, "from": ["a"]}
+    family = {"model_type": "gpt2", "vocab_size": 9, "from": {"a": ["model_type", "vocab_size"]}, "model": [model]}
+    with pytest.raises(ValueError, match="x/y: the sizes of its layers give no known architecture"):
+        maker().build({"sources": {"a": "A"}, "family": {"f": family}})
+    model["config"]["n_positions"] = 4
+    with pytest.raises(ValueError, match="x/y: the sizes of its layers give 992 parameters"):
+        maker().build({"sources": {"a": "A"}, "family": {"f": family}})
 
 
 def test_the_maker_refuses_an_id_twice_whatever_its_case():
