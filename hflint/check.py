@@ -146,7 +146,12 @@ def _judge(
             context.rule = rule
             before = len(errors)
             with _contained(rule.name, errors):
-                findings += [finding for subject in subjects for finding in rule.check(subject, context)]
+                findings += [
+                    finding
+                    for subject in subjects
+                    for finding in rule.check(subject, context)
+                    if not context.expects_error(finding.span, subject.where)
+                ]
             failed += [rule.code] * (len(errors) - before)
     return findings, frozenset(failed)
 

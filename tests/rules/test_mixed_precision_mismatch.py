@@ -80,3 +80,18 @@ def test_a_cast_of_weights_that_are_loaded_in_float16_has_no_fix(report_of):
     (finding,) = report_of(PROGRAM.format(setup=LOAD.format(dtype="float16") + "model.half()"), "HF302").findings
     assert finding.fix is None
     assert finding.no_fix_reason
+
+
+def test_a_test_that_expects_the_error(report_of):
+    code = """
+import pytest
+import torch
+from transformers import AutoModelForCausalLM, Trainer, TrainingArguments
+
+model = AutoModelForCausalLM.from_pretrained("facebook/opt-350m", dtype=torch.float16)
+trainer = Trainer(model=model, train_dataset=data, args=TrainingArguments("out", fp16=True))
+{}
+    trainer.train()
+"""
+    assert report_of(code.format("with pytest.raises(ValueError):"), "HF302").findings == ()
+    assert len(report_of(code.format("if True:"), "HF302").findings) == 1

@@ -25,7 +25,6 @@ def found(report_of, model: str, bits: str = FOUR, transformers: str = "5.23", a
         ("mistralai/Mixtral-8x22B-v0.1", FOUR, ("3.5%", "255 GiB, not 68")),
         ("Qwen/Qwen3-30B-A3B", FOUR, ("3.0%", "56 GiB, not 16")),
         ("Qwen/Qwen3-30B-A3B", EIGHT, ("3.0%", "56 GiB, not 29")),
-        ("deepseek-ai/DeepSeek-V3", FOUR, ("2.3%", "1229 GiB, not 325")),
         ("tiiuae/falcon-7b", FOUR, ("reaches nothing", "13 GiB, not 4")),
     ],
 )
@@ -60,6 +59,7 @@ def test_the_release_decides(report_of, model, transformers, expected):
         ("mistralai/Mixtral-8x7B-v0.1", "load_in_4bit=wanted", "", 0),
         ("mistralai/Mixtral-8x7B-v0.1", "load_in_4bit=False", "", 0),
         ("TheBloke/Mixtral-8x7B-v0.1-GPTQ", FOUR, "", 0),
+        ("deepseek-ai/DeepSeek-V3", FOUR, "", 0),  # stored in fp8: HF403 reports it
     ],
 )
 def test_only_the_librarys_own_layers_count(report_of, model, bits, arguments, expected):

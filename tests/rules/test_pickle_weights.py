@@ -21,3 +21,18 @@ CODE = "from transformers import AutoModel\nmodel = AutoModel.from_pretrained({m
 )
 def test_counts_what_is_certain(report_of, model, arguments, expected):
     assert len(report_of(CODE.format(model=model, arguments=arguments), "HF703").findings) == expected
+
+
+@pytest.mark.parametrize(
+    ("arguments", "target", "expected"),
+    [
+        ("use_safetensors=False", {}, ["note"]),  # `weights_only=True` is the default, and refuses code
+        ("use_safetensors=False, weights_only=False", {}, ["warning", "warning"]),
+        ("use_safetensors=False", {"transformers": "==4.51.3", "torch": "==2.5.1"}, ["warning"]),  # code gets through
+        ("use_safetensors=False", {"transformers": "==4.51.3"}, ["note"]),
+        ("use_safetensors=False", {"transformers": "==4.57.6", "torch": "==2.5.1"}, ["note"]),  # refuses such a torch
+    ],
+)
+def test_what_refuses_code_is_a_note(report_of, arguments, target, expected):
+    findings = report_of(CODE.format(model="given", arguments=arguments), "HF703", **target).findings
+    assert [str(one.severity.value) for one in findings] == expected

@@ -209,4 +209,31 @@ def test_why_there_is_no_fix(report_of, code, target, reason):
 def test_a_class_that_is_gone_itself_is_reported_once_by_its_import(report_of):
     code = "from trl import PPOConfig, PPOTrainer\nPPOTrainer(config=PPOConfig(steps=1), model=m, tokenizer=t)\n"
     assert report_of(code, "HF601").findings == ()
-    assert len(report_of(code, "HF601", trl=">=0.12,<0.20").findings) == 3
+    assert len(report_of(code, "HF601", trl=">=0.12,<0.20").findings) == 4
+
+
+def test_values_that_nothing_reads_are_no_matter(report_of):
+    head = "from datasets import load_dataset\nfrom transformers import AutoModel\n"
+    assert report_of(head + "load_dataset('allenai/c4', use_auth_token=None)\n", "HF601").findings == ()
+    (finding,) = report_of(head + "load_dataset('allenai/c4', use_auth_token=True)\n", "HF601").findings
+    assert finding.severity.value == "error"
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        ("True", "no longer supported: datasets logs an error"),
+        ("False", "silently ignored"),
+        ("x", "no longer supported"),
+    ],
+)
+def test_an_error_in_the_log_is_not_silence(report_of, value, words):
+    code = f"from datasets import load_dataset\nload_dataset('google/boolq', trust_remote_code={value})\n"
+    (finding,) = report_of(code, "HF601").findings
+    assert words in finding.message
+
+
+def test_only_auto_tokenizer_ever_read_use_fast(report_of):
+    code = "from transformers import {0}\n{0}.from_pretrained('google-t5/t5-small', use_fast=False)\n"
+    assert report_of(code.format("T5Tokenizer"), "HF601").findings == ()
+    assert len(report_of(code.format("AutoTokenizer"), "HF601").findings) == 1

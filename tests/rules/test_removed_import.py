@@ -139,4 +139,31 @@ def test_a_library_that_is_not_named_is_not_newer_than_transformers_allows(repor
     assert len(report_of(use, "HF603").findings) == 1
     assert len(report_of(use, "HF603", transformers=">=4.57").findings) == 1
     assert report_of(use, "HF603", transformers="4.57.6").findings == ()
-    assert len(report_of(use, "HF603", transformers="4.57.6", huggingface_hub=">=0.34").findings) == 1
+    assert (
+        report_of(use, "HF603", transformers="4.57.6", huggingface_hub=">=0.34").findings == ()
+    )  # pip takes one below 1.0
+
+
+COPY = """
+from huggingface_hub import Repository
+from . import __version__
+from .modeling_utils import PreTrainedModel
+from .trainer_callback import TrainerCallback
+{third}
+Repository("x", PreTrainedModel, TrainerCallback, __version__)
+"""
+
+
+def test_a_copy_of_a_file_of_transformers_goes_with_the_release_that_it_is_from(report_of, tmp_path):
+    code = COPY.format(third="from .training_args import TrainingArguments")
+    assert report_of(code, "HF603").findings == ()
+    assert len(report_of(COPY.format(third=""), "HF603").findings) == 1  # two neighbours may be the program's own
+    (tmp_path / "training_args.py").touch()
+    assert len(report_of(code, "HF603").findings) == 1
+
+
+def test_a_name_without_a_known_replacement_may_have_one(report_of):
+    (finding,) = report_of(
+        "from transformers import file_utils\nfrom datasets import load_metric\nload_metric('f1')\n", "HF603"
+    ).findings
+    assert "nothing takes its place" not in finding.no_fix_reason

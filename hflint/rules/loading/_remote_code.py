@@ -6,7 +6,6 @@ import re
 from typing import TYPE_CHECKING
 
 from hflint.facts.architectures import native_since
-from hflint.rules.loading._shared import releases_for
 from hflint.semantics.objects import Load, PipelineLoad
 from hflint.semantics.values import MISSING
 
@@ -24,21 +23,30 @@ def auto_load(load: Load | PipelineLoad, context: Context) -> ModelFacts | None:
     if load.library != "transformers" or load.custom_class is not None:
         return None
     if isinstance(load, PipelineLoad):
-        return context.model(load.argument("model").constant)
-    return context.model(load.id.constant) if load.name.startswith("Auto") else None
+        model_id = load.argument("model").constant
+    elif load.name.startswith("Auto"):
+        model_id = load.id.constant
+    else:
+        return None
+    return context.model(model_id, load.argument("revision").constant)
 
 
 def needs_none(facts: ModelFacts, load: Load | PipelineLoad, context: Context) -> Range | None:
     """The allowed releases of transformers, where every one has code of its own for the model; else None."""
-    allowed = releases_for(load.where, context)
-    since = _LATER.get(facts.family or "") or native_since(facts.model_type)
+    allowed = context.releases(load.where)
     if allowed is None or facts.remote_code is True:
         return None
     if facts.model_type is None:
         return allowed if facts.remote_code is False else None
-    if facts.remote_code is None and facts.origin != "catalogue":
-        return None  # the type is native, but the repository may bring its own variant of it
+    since = own_code_since(facts)
     return allowed if since is not None and allowed.all(f">={since}") else None
+
+
+def own_code_since(facts: ModelFacts) -> str | None:
+    """The first release of transformers, of those read, that needs none of the repository's code for a model; None where that is not known."""
+    if facts.remote_code is True or (facts.remote_code is None and facts.origin != "catalogue"):
+        return None  # the type may be native, but the repository brings its own variant of it, or may
+    return _LATER.get(facts.family or "") or native_since(facts.model_type)
 
 
 def may_be_pinned(load: Load | PipelineLoad) -> bool:

@@ -1,4 +1,4 @@
-"""What the rules on loading a model ask alike: which releases it is for, and what the program does with it."""
+"""What the rules on loading a model ask alike: what is known of it, and what the program does with it."""
 
 from __future__ import annotations
 
@@ -23,30 +23,18 @@ from hflint.semantics.values import ABSENT
 if TYPE_CHECKING:
     from hflint.context import Context
     from hflint.facts.models import ModelFacts
-    from hflint.facts.versions import Range
-    from hflint.semantics.objects import Where
 
 LARGE = 1_000_000_000  # parameters; below, the wrong precision or device costs little
 _TRAINS = re.compile(r"\.backward\(|\boptim(?:izers?)?\b|\bOptimizer\b|\bTrainer\b")
 _TRAINED = ("train", "gradient_checkpointing_enable", "enable_input_require_grads", "accelerate.prepare")
 
 
-def releases_for(where: Where, context: Context) -> Range | None:
-    """The allowed releases of transformers for which code is, under the version checks around it; None where they cannot be read."""
-    allowed: Range | None = context.versions["transformers"]
-    for guard in where.guards:
-        if guard.kind == "feature" or (guard.kind == "version" and not guard.specifier):
-            return None
-        if guard.kind == "version" and guard.library == "transformers" and allowed is not None:
-            allowed = allowed.narrowed(guard.specifier)
-    return allowed
-
-
 def facts_of(load: ModelLoad | PipelineLoad, context: Context) -> ModelFacts | None:
     """What is known of the model that is loaded as it is: unquantized, by a class of transformers."""
     if load.custom_class is not None or load.library != "transformers" or quantization_of(load) is not ABSENT:
         return None
-    facts = context.model((load.id if isinstance(load, ModelLoad) else load.argument("model")).constant)
+    model_id = (load.id if isinstance(load, ModelLoad) else load.argument("model")).constant
+    facts = context.model(model_id, load.argument("revision").constant)
     return facts if facts and facts.parameters is not None and facts.quantized is None else None
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from hflint.findings import Finding, Fix, Safety, Severity
 from hflint.rules import rule
-from hflint.rules.loading._shared import LARGE, facts_of, gibibytes, infers, is_one_of_several, releases_for
+from hflint.rules.loading._shared import LARGE, facts_of, gibibytes, infers, is_one_of_several
 from hflint.semantics.objects import ModelLoad, Move, PipelineLoad, dtype_name, the_model
 from hflint.semantics.values import Table, Value, objects
 
@@ -63,7 +63,7 @@ def _explicit(use: ModelLoad | PipelineLoad | Move, facts: ModelFacts, context: 
 def _by_default(load: ModelLoad | PipelineLoad, facts: ModelFacts, context: Context) -> Iterator[Finding]:
     """Float32 because nothing is said and the library's default was so."""
     pipe = isinstance(load, PipelineLoad)
-    allowed = releases_for(load.where, context)
+    allowed = context.releases(load.where)
     before = allowed.narrowed("<4.53" if pipe else "<5") if allowed is not None else None
     if allowed is None or before is None or _OWN_DEFAULT in context.program.source.text:
         return

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from hflint.findings import Finding, Fix, Safety, Severity, Span
 from hflint.rules import rule
-from hflint.rules.loading._shared import facts_of, is_one_of_several, releases_for, trains, uses
+from hflint.rules.loading._shared import facts_of, is_one_of_several, trains, uses
 from hflint.semantics.objects import Import, LibraryCall, ModelLoad, PipelineLoad
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def check(load: ModelLoad | PipelineLoad, context: Context) -> Iterator[Finding]
 
 def _pipeline(load: PipelineLoad, facts: ModelFacts, context: Context) -> Iterator[Finding]:
     """A pipeline that is given a model's id."""
-    allowed = releases_for(load.where, context)
+    allowed = context.releases(load.where)
     before = allowed.narrowed("<4.47") if allowed is not None else None
     if before is not None:
         since = "" if before is allowed else "; from 4.47 on a pipeline takes the first GPU"
@@ -89,5 +89,5 @@ def _stays(run: LibraryCall, context: Context) -> bool:
     """Whether the model is where it was before; a pipeline moves what it is given, to the first GPU from 4.47 on."""
     if not isinstance(run, PipelineLoad):
         return True
-    allowed = releases_for(run.where, context)
+    allowed = context.releases(run.where)
     return run.lacks("device", "device_map") and allowed is not None and allowed.all("<4.47")

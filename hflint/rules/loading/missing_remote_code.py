@@ -8,7 +8,6 @@ from hflint.facts.architectures import native_since
 from hflint.findings import Finding, Severity
 from hflint.rules import rule
 from hflint.rules.loading._remote_code import auto_load
-from hflint.rules.loading._shared import releases_for
 from hflint.semantics.objects import LibraryCall, Load, PipelineLoad
 
 if TYPE_CHECKING:
@@ -25,7 +24,7 @@ def check(load: Load | PipelineLoad, context: Context) -> Iterator[Finding]:
     facts = auto_load(load, context)
     if facts is None or facts.remote_code is not True or not _refuses(load):
         return
-    allowed = releases_for(load.where, context)
+    allowed = context.releases(load.where)
     since = native_since(facts.model_type)
     tries = any(guard.kind == "try" for guard in load.where.guards)
     if allowed is None or (since and allowed.any(f">={since}")) or tries or _registers(context):

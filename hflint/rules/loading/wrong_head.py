@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from hflint.facts.architectures import architecture
 from hflint.findings import Finding, Fix, Safety, Severity
 from hflint.rules import rule
-from hflint.rules._trained import trained_model, trains
 from hflint.semantics.objects import LibraryCall, ModelLoad, Trainer
+from hflint.semantics.trained import trained_model, trains
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -89,7 +89,7 @@ def _native(load: ModelLoad, context: Context) -> ModelFacts | None:
     remote = not load.lacks("trust_remote_code") and load.argument("trust_remote_code").constant is not False
     if remote or load.library != "transformers" or load.custom_class is not None or load.given("config"):
         return None
-    return context.model(load.id.constant)
+    return context.model(load.id.constant, load.argument("revision").constant)
 
 
 def _registers(context: Context) -> bool:

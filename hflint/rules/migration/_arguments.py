@@ -6,8 +6,9 @@ import re
 from typing import TYPE_CHECKING
 
 from hflint.facts.libraries import argument_changes
+from hflint.facts.signatures import signature
 from hflint.findings import Fix, Safety
-from hflint.rules.migration._versions import imports_unsloth, lacking
+from hflint.rules.migration._versions import imports_unsloth, lacking, versions_at
 from hflint.semantics.objects import (
     Adapter,
     DatasetLoad,
@@ -35,26 +36,14 @@ SWALLOWED = ("ignored", "warns")  # effects of an argument that is dropped: noth
 _LOADS_MODEL = "transformers.PreTrainedModel.from_pretrained"
 _PER_CALL = frozenset({"grouped_entities", "ignore_subwords", "return_all_scores"})  # a pipeline's call takes them too
 _OF_ANY = frozenset({"framework", "use_auth_token"})  # given to pipelines of any task
-# Tasks whose pipelines take any keyword and do nothing with it (transformers 5.23.0 pipelines/, three of them run).
-_SWALLOWING = frozenset(
-    [
-        "audio-classification",
-        "depth-estimation",
-        "document-question-answering",
-        "feature-extraction",
-        "image-feature-extraction",
-        "image-segmentation",
-        "mask-generation",
-        "object-detection",
-        "sentiment-analysis",
-        "table-question-answering",
-        "text-classification",
-        "zero-shot-audio-classification",
-        "zero-shot-classification",
-        "zero-shot-image-classification",
-        "zero-shot-object-detection",
-    ]
-)
+# Tasks that hand keywords on to `generate`, which raises a ValueError (run on 4.57.6 and 5.23.0).
+_GENERATING = re.compile(r"text-generation|text2text-generation|summarization|translation(_\w+_to_\w+)?")
+_ALIASES = {  # of tasks (transformers 4.40.0 to 5.23.0 pipelines/__init__.py)
+    "ner": "token-classification",
+    "sentiment-analysis": "text-classification",
+    "text-to-speech": "text-to-audio",
+    "vqa": "visual-question-answering",
+}
 _TOGETHER = {"grouped_entities": "ignore_subwords"}  # two that are one argument now
 
 
@@ -64,7 +53,7 @@ def changed_arguments(call: LibraryCall, context: Context) -> Iterator[Change]:
     if not changes or (call.library == "trl" and imports_unsloth(context)):
         return
     for name in call.arguments:
-        if name in changes and _is_given(call, name) and not is_own(call, name) and not _is_kept(call, changes[name]):
+        if name in changes and _is_given(call, name) and not is_own(call, name) and not _is_kept(call, changes[name], context):
             yield changes[name]
 
 
@@ -134,15 +123,33 @@ def is_own(call: LibraryCall, name: str) -> bool:
     return any(re.search(rf"\b{name}\b", one.module.code(one.node)) for one in call.custom_class.lineage())
 
 
-def _is_kept(call: LibraryCall, change: Change) -> bool:
-    """Whether the pipeline made is one that swallows it, or may be."""
+def _is_kept(call: LibraryCall, change: Change, context: Context) -> bool:
+    """Whether it is no loss here: the pipeline made is one that swallows it, or may be; its value does nothing."""
+    if (change.library, change.name) == ("datasets", "use_auth_token"):
+        return call.argument(change.name).constant is None  # values of None are skipped (builder.py of 3.0.0 to 5.2.0)
     made = call if isinstance(call, PipelineLoad) else None
     if isinstance(call, PipelineCall):
         made = the(call.receiver, PipelineLoad)
-    if made is None or change.effect in SWALLOWED:
+    if made is None or not change.removed or change.effect in SWALLOWED:
         return False
+    if not made.lacks("pipeline_class"):
+        return True
     task = made.argument("task").constant
-    return not made.lacks("pipeline_class") or task in _SWALLOWING or (change.name in _OF_ANY and task is MISSING)
+    if not isinstance(task, str):
+        return change.name in _OF_ANY
+    versions = versions_at(call, context)
+    return versions is None or not _is_refused(task, change, versions)
+
+
+def _is_refused(task: str, change: Change, versions: Mapping[str, Range]) -> bool:
+    """Whether a task's pipeline certainly raises for a keyword in some allowed release; where all still take it, whether it means anything."""
+    known = signature(f"transformers.pipeline.{_ALIASES.get(task, task)}")
+    if known is None:
+        return _GENERATING.fullmatch(task) is not None
+    if not change.gone_in(versions):
+        return known.knows(change.name)
+    refusal = known.refusal(change.name, versions)
+    return refusal is not None and "raises" in refusal.fates
 
 
 def subject(call: LibraryCall, change: Change) -> str:
@@ -200,12 +207,12 @@ def _unsure(call: LibraryCall, code: str, change: Change, versions: Mapping[str,
 
 def _advice(change: Change) -> str:
     if change.effect in SWALLOWED:
-        return f"deleting it would hide that it is not done: {change.note or 'nothing takes its place'}"
+        return f"deleting it would hide that it is not done: {change.note or 'no replacement is known'}"
     if change.note:
         return f"what to write instead depends on the program: {change.note}"
     if change.replacement:
         return f"`{change.replacement}` takes its place, but not with the same value"
-    return "nothing takes its place"
+    return "no replacement is known"
 
 
 def _obstacle(call: LibraryCall, change: Change, versions: Mapping[str, Range]) -> str:

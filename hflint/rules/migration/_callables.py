@@ -92,11 +92,18 @@ class Target:
         if len(refused) < len(found) or (self.spelling and self._means_something(name)):
             return None
         releases = tuple(one for one in refused[0].releases if all(one in other.releases for other in refused))
-        return replace(refused[0], releases=releases) if releases else None
+        if not releases or self._takes_nothing(replace(versions[self.library], releases=releases)):
+            return None
+        return replace(refused[0], releases=releases)
 
     def _means_something(self, name: str) -> bool:
-        """Whether some release or some model takes it."""
-        return name in model_settings() or any(one.knows(name) for one in self.signatures)
+        """Whether some release or some model takes it; a model takes every attribute of its configuration, those with an underscore too."""
+        return name.startswith("_") or name in model_settings() or any(one.knows(name) for one in self.signatures)
+
+    def _takes_nothing(self, allowed: Range) -> bool:
+        """Whether it is a class that has no `__init__` there, as far as the tables say: it may have a `__new__`, which they do not."""
+        makes = self.name.rpartition(".")[2][:1].isupper()
+        return makes and not self.parameters({allowed.library: allowed})
 
     def changes(self) -> dict[str, Change]:
         """What the tables of changes say of its arguments."""

@@ -5,48 +5,54 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from packaging.specifiers import InvalidSpecifier
-
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from hflint.context import Context
     from hflint.facts.libraries import Change
     from hflint.facts.versions import Range
-    from hflint.semantics.objects import Guard, Object
+    from hflint.semantics.objects import Object
 
+# Modules that transformers' own files import from each other (wheels 4.40.0, 4.57.6 and 5.23.0).
+_ITS_OWN = frozenset(
+    [
+        "activations",
+        "cache_utils",
+        "configuration_utils",
+        "debug_utils",
+        "dependency_versions_check",
+        "feature_extraction_utils",
+        "file_utils",
+        "hyperparameter_search",
+        "image_processing_utils",
+        "modelcard",
+        "modeling_attn_mask_utils",
+        "modeling_outputs",
+        "modeling_utils",
+        "processing_utils",
+        "pytorch_utils",
+        "tokenization_utils_base",
+        "trainer_callback",
+        "trainer_pt_utils",
+        "trainer_utils",
+        "training_args",
+    ]
+)
+_SEVERAL = 3
+_RELATIVE = re.compile(r"^[ \t]*from[ \t]+(\.+)(\w+)", re.MULTILINE)
 _UNSLOTH = re.compile(r"^[ \t]*(?:import|from)[ \t]+unsloth\b", re.MULTILINE)
-UNSTATED = "newest known"  # the origin of a range that nothing in the project speaks of
-# Which releases of transformers the newest ones of other libraries can be installed with (requirements of the wheels).
-_BESIDE = {"huggingface_hub": ">=5", "trl": ">=4.56.2", "sentence-transformers": ">=5"}
 
 
 def versions_at(use: Object, context: Context) -> Mapping[str, Range] | None:
-    """The releases under which a place is run: all that the project allows, less what version checks around it exclude.
+    """The releases under which a place is run, as `Context.versions_at` has it.
 
-    None where that cannot be told, or where the code provides for the change itself: it catches the error, asks for a feature, is for type
-    checkers only, or never runs under any allowed release.
+    None under unsloth, which may want older ones than the newest, and in a copy of a file of transformers, which goes with the release it is from.
     """
-    versions = _compatible(context.versions)
-    if versions["transformers"].origin == UNSTATED and imports_unsloth(context):
-        return None  # it allows older releases than the newest
-    for guard in use.where.guards:
-        narrowed = _narrowed(guard, versions)
-        if narrowed is None:
-            return None
-        versions = narrowed
-    return versions
-
-
-def _compatible(versions: Mapping[str, Range]) -> Mapping[str, Range]:
-    """The ranges without those libraries that stand at their newest release for want of another, and cannot do so beside transformers."""
-    transformers = versions["transformers"]
-    if transformers.origin == UNSTATED:
-        return versions
-    out = {
-        name for name, needed in _BESIDE.items() if versions[name].origin == UNSTATED and not transformers.any(needed)
-    }
-    return {name: versions[name] for name in versions if name not in out} if out else versions
+    if not context.versions["transformers"].stated and imports_unsloth(context):
+        return None
+    if is_copied(context):
+        return None
+    return context.versions_at(use.where)
 
 
 def imports_unsloth(context: Context) -> bool:
@@ -54,32 +60,40 @@ def imports_unsloth(context: Context) -> bool:
     return _UNSLOTH.search(context.program.source.text) is not None
 
 
-def _narrowed(guard: Guard, versions: Mapping[str, Range]) -> Mapping[str, Range] | None:
-    if guard.kind != "version" or not guard.library:
-        return None
-    if guard.library not in versions:
-        return versions
-    try:
-        left = versions[guard.library].narrowed(guard.specifier)
-    except InvalidSpecifier:
-        return None
-    return None if left is None else {**versions, left.library: left}
+def is_copied(context: Context) -> bool:
+    """Whether a file is a copy of one of transformers', to be put in its place: it imports several neighbours that only the library has."""
+    folder = context.program.source.path.parent
+    imported = {(len(dots), name) for dots, name in _RELATIVE.findall(context.program.source.text) if name in _ITS_OWN}
+    around = (folder, *folder.parents)
+    absent = {
+        name
+        for dots, name in imported
+        if dots <= len(around) and not any((around[dots - 1] / one).exists() for one in (name, f"{name}.py"))
+    }
+    return len(absent) >= _SEVERAL
+
+
+def unstated(found: Range) -> str:
+    """That nothing in the project speaks of a library, and what its newest release is."""
+    beside = f" beside {found.beside}" if found.beside else ""
+    return f"this project names no version, and the newest{beside} is"
 
 
 def allowed(change: Change, versions: Mapping[str, Range]) -> str:
     """Which releases the project allows, for the end of a message about something that is gone in the newest of them."""
     found = versions[change.library]
-    gone = found.narrowed(f">={change.removed}" + (f",<{change.restored}" if change.restored else "")) or found
-    if found.origin == UNSTATED:
-        return f"this project names no version, and the newest is {gone.highest}"
-    return f"this project allows {'up to ' if len(found.releases) > 1 else ''}{gone.highest} ({found.origin})"
+    gone = [part.highest for spec in change.gone if (part := found.narrowed(spec))]
+    newest = max(gone, default=found.highest)
+    if not found.stated:
+        return f"{unstated(found)} {newest}"
+    return f"this project allows {'up to ' if len(found.releases) > 1 else ''}{newest} ({found.origin})"
 
 
 def everywhere(change: Change, versions: Mapping[str, Range]) -> str:
     """That every release that the project allows has the replacement, for the end of a message."""
     found = versions[change.library]
-    if found.origin == UNSTATED:
-        return f"this project names no version, and the newest, {found.highest}, has it"
+    if not found.stated:
+        return f"{unstated(found).removesuffix(' is')}, {found.highest}, has it"
     return f"every version that this project allows has it ({found.origin})"
 
 

@@ -68,8 +68,14 @@ def _is_harmless(call: LibraryCall, change: Change, context: Context) -> bool:
 
 
 def _message(call: LibraryCall, change: Change, name: str | None, versions: Mapping[str, Range]) -> str:
-    release = f"{change.library} {change.removed}"
-    if change.effect in SWALLOWED:
+    release = f"{change.library} {change.gone_since(versions)}"
+    if (
+        change.library == "datasets"
+        and change.name == "trust_remote_code"
+        and call.argument(change.name).constant is not False
+    ):
+        text = f"`{change.name}` of `{call.name}` is no longer supported: datasets logs an error and ignores it since {release}"
+    elif change.effect in SWALLOWED:
         how = "silently ignored" if change.effect == "ignored" else "ignored, with a warning,"
         text = f"`{change.name}` of {subject(call, change).rstrip(',')} does nothing: it is {how} since {release}"
     elif name:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from hflint.facts.libraries import removed_name
 from hflint.findings import Edit, Finding, Fix, Safety, Severity
 from hflint.rules import rule
-from hflint.rules.migration._imports import Imports, Refused
 from hflint.rules.migration._versions import allowed, lacking, versions_at
+from hflint.semantics.imports import Imports, Refused
 from hflint.semantics.objects import Import, NameUse
 
 if TYPE_CHECKING:
@@ -97,7 +97,7 @@ def _advice(change: Change) -> str:
         return f"`{change.replacement}` takes its place, but is not the same" + (
             f": {change.note}" if change.note else ""
         )
-    return f"no single name takes its place: {change.note}" if change.note else "nothing takes its place"
+    return f"no single name takes its place: {change.note}" if change.note else "no replacement is known"
 
 
 def _edits(use: Import | NameUse, change: Change, new: str, context: Context) -> Edits:

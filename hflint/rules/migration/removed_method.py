@@ -132,7 +132,7 @@ def _mend(
     """The fix that puts the replacement in its place, or why there is none."""
     new = change.replacement
     if new is None or not change.certain:
-        return None, f"what to write instead: {change.note}" if change.note else "nothing takes its place"
+        return None, f"what to write instead: {change.note}" if change.note else "no replacement is known"
     if not change.replaceable(versions):
         return None, lacking(change, versions)
     if new == _CALL:

@@ -10,7 +10,7 @@ from hflint.facts.versions import newest_known
 from hflint.findings import Finding, Severity
 from hflint.rules import rule
 from hflint.rules.migration._arguments import changed_arguments, mend, subject
-from hflint.rules.migration._versions import UNSTATED, everywhere, versions_at
+from hflint.rules.migration._versions import everywhere, versions_at
 from hflint.semantics.objects import LibraryCall
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def _severity(call: LibraryCall, change: Change, versions: Mapping[str, Range]) 
     """How bad it is: no removal in sight is a note where nobody said which versions are meant."""
     if change.removed:
         return Severity.WARNING
-    stated = versions[change.library].origin != UNSTATED
+    stated = versions[change.library].stated
     if _is_fresh(change):
         # Libraries built on it still use the old name, TRL's configs among them.
         own = call.library == change.owner.partition(".")[0]

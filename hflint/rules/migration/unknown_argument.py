@@ -12,8 +12,8 @@ from hflint.facts.signatures import Refusal
 from hflint.findings import Finding, Fix, Safety, Severity
 from hflint.rules import rule
 from hflint.rules.migration._callables import Target, called
-from hflint.rules.migration._versions import UNSTATED, imports_unsloth, versions_at
-from hflint.semantics.objects import LibraryCall
+from hflint.rules.migration._versions import imports_unsloth, versions_at
+from hflint.semantics.objects import LibraryCall, Load
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from hflint.facts.libraries import Change
     from hflint.facts.versions import Range
 
+_ID = "pretrained_model_name_or_path"
 _DELETE = "what it was meant to do is not known"
 
 
@@ -41,7 +42,7 @@ def check(call: LibraryCall, context: Context) -> Iterator[Finding]:
         if node.keyword is None or (change and (change.removed or change.deprecated)):
             continue  # what went or will go is removed-argument's and renamed-argument's to say
         refusal = target.refusal(name, versions)
-        near = _nearest(name, known) if refusal else None
+        near = (_nearest(name, known) or _meant_id(call, name)) if refusal else None
         if refusal and target.needs_near(refusal) and not near:
             refusal = None
         refusal = refusal or (_not_yet(change, versions) if change else None)
@@ -57,6 +58,12 @@ def check(call: LibraryCall, context: Context) -> Iterator[Finding]:
         )
 
 
+def _meant_id(call: LibraryCall, name: str) -> str | None:
+    """The parameter that takes what is loaded, where a load has it under a name that a pipeline would take it by, and nothing else."""
+    is_lost = isinstance(call, Load) and name == "model" and call.lacks(_ID)
+    return _ID if is_lost else None
+
+
 def _is_one_of_several(call: LibraryCall, context: Context) -> bool:
     """Whether the same call may call something else, as in `config_class(**options)`: which options go with which is not known."""
     others = (one for one in context.program.objects if isinstance(one, LibraryCall) and one.callee != call.callee)
@@ -67,7 +74,7 @@ def _not_yet(change: Change, versions: Mapping[str, Range]) -> Refusal | None:
     """An argument that came later than some allowed release, as the table of changes has it."""
     too_old = (
         versions[change.library].narrowed(f"<{change.since}")
-        if change.since and change.effect in {"", "TypeError"}
+        if change.since and change.effect in {"", "TypeError"} and change.library in versions
         else None
     )
     if too_old is None:
@@ -82,9 +89,10 @@ def _is_told_otherwise(call: LibraryCall, versions: Mapping[str, Range]) -> bool
 
 
 def _severity(refusal: Refusal, versions: Mapping[str, Range]) -> Severity:
-    """A version that nobody may run any more weighs less than the newest."""
-    newest = versions[refusal.library].highest in refusal.releases
-    return Severity.ERROR if "raises" in refusal.fates and newest else Severity.WARNING
+    """What only older releases than the newest refuse is for whoever still runs them to know."""
+    if versions[refusal.library].highest not in refusal.releases:
+        return Severity.NOTE
+    return Severity.ERROR if "raises" in refusal.fates else Severity.WARNING
 
 
 def _mend(call: LibraryCall, name: str, near: str | None, context: Context) -> tuple[Fix | None, str]:
@@ -107,7 +115,7 @@ def _message(name: str, target: Target, refusal: Refusal, near: str | None, vers
     allowed = versions[refusal.library]
     first, last = refusal.releases[0], refusal.releases[-1]
     which = f"{first}" if first == last else f"{first} to {last}"
-    said = "this project names no version" if allowed.origin == UNSTATED else allowed.origin
+    said = allowed.origin if allowed.stated or allowed.beside else "this project names no version"
     end = f"; did you mean `{near}`?" if near and not (refusal.since or refusal.until) else ""
     if "raises" not in refusal.fates:
         how = "drops keywords that it does not know" if "drops" in refusal.fates else target.keeping

@@ -111,7 +111,7 @@ def _kind(base: ModelLoad | None, context: Context) -> Architecture | None:
     if base is None or base.library != "transformers" or base.custom_class is not None:
         return None
     remote = not base.lacks("trust_remote_code") and base.argument("trust_remote_code").constant is not False
-    facts = context.model(base.id.constant)
+    facts = context.model(base.id.constant, base.argument("revision").constant)
     kind = architecture(facts.model_type) if facts is not None and not remote else None
     return kind if kind is not None and kind.modules else None
 

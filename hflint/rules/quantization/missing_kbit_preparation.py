@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from hflint.findings import Finding, Fix, Safety, Severity
 from hflint.rules import rule
-from hflint.rules._trained import trains
 from hflint.semantics.objects import (
     Adapter,
     AdapterConfig,
@@ -21,6 +20,7 @@ from hflint.semantics.objects import (
     dtype_name,
     quantization_of,
 )
+from hflint.semantics.trained import trains
 from hflint.semantics.values import ABSENT, Table, the
 
 if TYPE_CHECKING:
@@ -106,7 +106,9 @@ def _has_own_loop(adapter: Adapter, context: Context) -> bool:
 
 def _judge(load: ModelLoad, adapter: Adapter, trainer: Trainer | None, context: Context) -> tuple[Severity, str] | None:
     """How bad it is with the versions that the project allows, and why; None where nothing is lost."""
-    transformers = context.versions["transformers"]
+    transformers = context.releases(adapter.where)
+    if transformers is None:
+        return None
     before = transformers.any("<5")
     if before and _checkpoints(load, adapter, trainer):
         return Severity.ERROR, (
@@ -117,7 +119,7 @@ def _judge(load: ModelLoad, adapter: Adapter, trainer: Trainer | None, context: 
     if load.argument("dtype", "torch_dtype").constant is None or load.lacks("dtype", "torch_dtype"):
         dtype = "float16" if before else "auto"
     if dtype == "auto":
-        facts = context.model(load.id.constant)
+        facts = context.model(load.id.constant, load.argument("revision").constant)
         dtype = facts.dtype if facts else None
     if dtype == "float32":
         return None

@@ -9,7 +9,6 @@ from hflint.facts.architectures import architecture
 from hflint.facts.estimate import NF4
 from hflint.findings import Finding, Severity
 from hflint.rules import rule
-from hflint.rules.loading._shared import releases_for
 from hflint.semantics.objects import ModelLoad, QuantizationConfig, quantization_of
 from hflint.semantics.values import the
 
@@ -53,13 +52,13 @@ class _Gap:
 def check(load: ModelLoad, context: Context) -> Iterator[Finding]:
     """A load with bitsandbytes of a model whose weights are mostly no linear layers."""
     config = the(quantization_of(load), QuantizationConfig)
-    facts = context.model(load.id.constant)
+    facts = context.model(load.id.constant, load.argument("revision").constant)
     if config is None or config.name != "BitsAndBytesConfig" or not config.bits or facts is None or facts.quantized:
         return
     kind = architecture(facts.model_type)
     gap = _gap(kind) if kind is not None else None
     remote = facts.model_type not in _NO_CODE and not _is_native(load)
-    allowed = releases_for(load.where, context)
+    allowed = context.releases(load.where)
     if kind is None or gap is None or allowed is None or remote or load.custom_class or load.library != "transformers":
         return
     affected = allowed.narrowed(f">={gap.since}")

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
 from hflint.facts.model_names import is_model_id
-from hflint.findings import Finding, Severity
+from hflint.facts.repository import COMMIT, MAIN
+from hflint.findings import Finding, Fix, Safety, Severity
 from hflint.rules import rule
-from hflint.rules.loading._remote_code import needs_none
+from hflint.rules.loading._remote_code import needs_none, own_code_since
 from hflint.semantics.objects import LibraryCall, Load, PipelineLoad
 from hflint.semantics.values import ABSENT, MISSING, Value
 
@@ -16,9 +16,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from hflint.context import Context
+    from hflint.facts.models import ModelFacts
 
-_COMMIT = re.compile(r"[0-9a-f]{40}")
 _OTHERS = ("SentenceTransformer", "CrossEncoder", "SparseEncoder")  # of sentence_transformers: the id comes first
+_DROP = "drop `trust_remote_code` and ask for transformers {} or newer: then there is nothing to pin"
 _REVISIONS = ("revision", "code_revision")
 
 
@@ -32,13 +33,43 @@ def check(load: LibraryCall, context: Context) -> Iterator[Finding]:
         return
     if _may_be_pinned(load) or _is_native(model_id, load, context) or _is_written_here(model_id, context):
         return
-    revision = next((text for text in (load.argument(name).constant for name in _REVISIONS) if text), None)
+    name = next((name for name in reversed(_REVISIONS) if isinstance(load.argument(name).constant, str)), "revision")
+    revision = load.argument(name).constant
+    facts = context.models.find(model_id, revision if isinstance(revision, str) else None)
+    own = _own_code(model_id, load, context)
+    why_not = _DROP.format(own) if own else _why_not(facts, revision)
+    edits = None if why_not or facts is None else context.program.rewriter.set_argument(load, name, f'"{facts.commit}"')
     yield context.finding(
         load.argument_span("trust_remote_code"),
-        f"whatever Python code `{model_id}` holds on the day of a download is run: {_not_pinned_by(revision)}",
+        f"whatever Python code `{model_id}` holds on the day of a download is run: {_not_pinned_by(revision)}"
+        + (f"; transformers {own} and newer, which this project allows, need none of it" if own else ""),
         label="runs the repository's code",
-        no_fix="which commit was read and trusted is not in the code; copy its hash from the repository's history into `revision=`",
+        fix=Fix("pin it to the locked commit", edits, Safety.SAFE) if edits else None,
+        no_fix="" if edits else why_not or "the call cannot be changed without guessing",
     )
+
+
+def _own_code(model_id: str, load: LibraryCall, context: Context) -> str | None:
+    """From which of the allowed releases on the library has its own code for the model; None where none has."""
+    facts = context.model(model_id, load.argument("revision").constant)
+    since = own_code_since(facts) if facts and isinstance(load, Load | PipelineLoad) else None
+    allowed = context.releases(load.where)
+    return since if since and allowed and allowed.any(f">={since}") else None
+
+
+def _why_not(facts: ModelFacts | None, revision: object) -> str:
+    """Why the commit to pin is not known; empty where the lock says it."""
+    if facts is not None and facts.code_repository:
+        return f"the code stands in `{facts.code_repository}`: read it there, and give that commit as `code_revision`"
+    asked = revision if isinstance(revision, str) and revision != MAIN else None
+    if (
+        facts is not None
+        and facts.origin == "lock"
+        and facts.revision == asked
+        and COMMIT.fullmatch(facts.commit or "")
+    ):
+        return ""
+    return "no `hflint.lock` names the commit: `hflint lock` writes it down, then `--fix` pins it; read the code at that commit first"
 
 
 def _model_id(load: LibraryCall) -> Value:
@@ -59,7 +90,7 @@ def _may_be_pinned(load: LibraryCall) -> bool:
     given = [load.argument(name) for name in _REVISIONS]
     return any(
         value is not ABSENT
-        and (value.constant is MISSING or (isinstance(value.constant, str) and bool(_COMMIT.fullmatch(value.constant))))
+        and (value.constant is MISSING or (isinstance(value.constant, str) and bool(COMMIT.fullmatch(value.constant))))
         for value in given
     )
 
@@ -72,7 +103,7 @@ def _not_pinned_by(revision: object) -> str:
 
 def _is_native(model_id: str, load: LibraryCall, context: Context) -> bool:
     """Whether the model needs none of its repository's code: unnecessary-remote-code says so then, and the flag is to go."""
-    facts = context.model(model_id)
+    facts = context.model(model_id, load.argument("revision").constant)
     if facts is None or not isinstance(load, Load | PipelineLoad):
         return False
     return facts.remote_code is False or needs_none(facts, load, context) is not None

@@ -38,8 +38,10 @@ def check(call: TokenizerCall, context: Context) -> Iterator[Finding]:
     if type(length) is not int or load is None or load.custom_class is not None or not _is_used(call):
         return
     model = _model_of(load, context)
-    facts = context.model(model.id.constant) if model is not None else None
-    if model is None or facts is None or facts.context_length is None or length <= facts.context_length:
+    if model is None:
+        return
+    facts = context.model(model.id.constant, model.argument("revision").constant)
+    if facts is None or facts.context_length is None or length <= facts.context_length:
         return
     table = facts.model_type in _TABLE
     pads = table and call.argument("padding").constant == "max_length"

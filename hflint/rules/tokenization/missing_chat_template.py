@@ -75,7 +75,7 @@ def _generates(call: TokenizerCall, context: Context) -> ModelFacts | None:
     for use in context.program.all(GenerateCall):
         model = the(use.model, ModelLoad) if use.method == "generate" and call in use.encodings else None
         if model is not None and _is_plain(model) and model.id == load.id:
-            return context.model(model.id.constant)
+            return context.model(model.id.constant, load.argument("revision").constant)
     return None
 
 
@@ -93,7 +93,7 @@ def _pipeline(call: PipelineCall, context: Context) -> ModelFacts | None:
     pipe = the(call.receiver, PipelineLoad)
     if pipe is None or pipe.argument("task").constant != "text-generation" or not pipe.lacks("pipeline_class"):
         return None
-    return context.model(pipe.argument("model").constant)
+    return context.model(pipe.argument("model").constant, pipe.argument("revision").constant)
 
 
 def _message(call: PipelineCall, name: str, context: Context) -> tuple[Edit, ...] | None:

@@ -30,8 +30,8 @@ def check(use: TokenizerCall | Collator, context: Context) -> Iterator[Finding]:
     load = the(use.tokenizer if isinstance(use, TokenizerCall) else use.argument("tokenizer"), TokenizerLoad)
     if load is None or not _pads(use) or _has_pad_token(load):
         return
-    facts = context.model(load.id.constant)
-    if facts is None or not facts.lacks_pad_token(context.versions["transformers"]):
+    facts = context.model(load.id.constant, load.argument("revision").constant)
+    if facts is None or not facts.lacks_pad_token(context.releases(load.where)):
         return
     name = context.program.rewriter.target_code(load)
     edits = context.program.rewriter.add_after(load, f"{name}.pad_token = {name}.eos_token") if name else None

@@ -65,7 +65,8 @@ def _finding(call: GenerateCall, batch: Batch, load: TokenizerLoad, context: Con
 def _pipeline(call: PipelineCall, context: Context) -> Iterator[Finding]:
     """A pipeline that batches; from 5.3 on the one for text generation turns its tokenizer to the left."""
     pipe = the(call.receiver, PipelineLoad)
-    before = context.versions["transformers"].narrowed("<5.3")
+    allowed = context.versions.installable.get("transformers")
+    before = allowed.narrowed("<5.3") if allowed else None
     if (
         pipe is None
         or before is None
@@ -104,13 +105,15 @@ def _pipeline_side(pipe: PipelineLoad, context: Context) -> str | None:
     load = the(pipe.argument("tokenizer"), TokenizerLoad)
     if load is not None:
         return _side(None, load, context)
-    facts = context.model(pipe.argument("model").constant) if pipe.lacks("tokenizer") else None
+    if not pipe.lacks("tokenizer"):
+        return None
+    facts = context.model(pipe.argument("model").constant, pipe.argument("revision").constant)
     raises = facts is not None and facts.has_pad_token is False and not any("pad_token" in name for name in changed)
     return facts.padding_side if facts is not None and not raises else None
 
 
 def _is_decoder_only(model: ModelLoad, context: Context) -> bool:
-    facts = context.model(model.id.constant)
+    facts = context.model(model.id.constant, model.argument("revision").constant)
     return (
         model.library == "transformers"
         and model.custom_class is None
@@ -164,7 +167,7 @@ def _side(batch: Batch | None, load: TokenizerLoad, context: Context) -> str | N
     sides = {value.constant for value in said if value is not ABSENT}
     if sides:
         return "right" if sides == {"right"} else None
-    facts = context.model(load.id.constant)
+    facts = context.model(load.id.constant, load.argument("revision").constant)
     return facts.padding_side if facts is not None else None
 
 

@@ -132,7 +132,7 @@ def _facts(load: Load, context: Context) -> ModelFacts | None:
         or any(part in load.name for part in _OF_ITS_OWN)
     ):
         return None
-    return context.model(load.id.constant)
+    return context.model(load.id.constant, load.argument("revision").constant)
 
 
 def _models(tokenizer: TokenizerLoad | PipelineLoad, context: Context) -> Iterator[_Model]:
@@ -150,7 +150,7 @@ def _models(tokenizer: TokenizerLoad | PipelineLoad, context: Context) -> Iterat
 def _model(use: LibraryCall, context: Context) -> Iterator[_Model]:
     value = use.model if isinstance(use, GenerateCall) else use.argument("model")
     load = the_model(value)
-    facts = _facts(load, context) if load is not None else context.model(value.constant)
+    facts = _facts(load, context) if load else context.model(value.constant, use.argument("revision").constant)
     if facts is not None:
         yield _Model(facts, load.span if load is not None else use.argument_span("model"), use)
 

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from hflint.findings import Finding, Fix, Safety, Severity
 from hflint.rules import rule
-from hflint.rules._trained import Trained, trained_model, trainers_with
 from hflint.semantics.objects import KbitPreparation, Trainer, TrainingArguments
+from hflint.semantics.trained import Trained, trained_model, trainers_with
 from hflint.semantics.values import the
 
 if TYPE_CHECKING:
@@ -30,9 +30,12 @@ def check(args: TrainingArguments, context: Context) -> Iterator[Finding]:
     """Training arguments that say nothing of it, where a trainer takes them for a large model."""
     if not args.lacks(*_ON, *_ELSEWHERE) or args.changed(*_ON) or args.escaped or _on_by_default(args, context):
         return
-    for trainer in trainers_with(args, context):
+    if context.releases(args.where) is None:
+        return
+    for trainer in trainers_with(args, context.program):
         model = trained_model(trainer)
-        facts = context.model(model.load.id.constant if model else trainer.model.constant)
+        model_id = (model.load.id if model else trainer.model).constant
+        facts = context.model(model_id, model.load.argument("revision").constant if model else None)
         if facts is None or (facts.parameters or 0) < LARGE or _may_be_on(trainer, model):
             continue
         yield _finding(args, trainer, model, facts, context)
@@ -41,7 +44,8 @@ def check(args: TrainingArguments, context: Context) -> Iterator[Finding]:
 
 def _on_by_default(args: TrainingArguments, context: Context) -> bool:
     """TRL's configurations turn it on since 0.22."""
-    return args.library != "transformers" and context.versions["trl"].any(">=0.22")
+    trl = context.versions.installable.get("trl")
+    return args.library != "transformers" and (trl is None or trl.any(">=0.22"))
 
 
 def _may_be_on(trainer: Trainer, model: Trained | None) -> bool:
@@ -79,8 +83,9 @@ def _finding(
 
 
 def _edits(args: TrainingArguments, model: Trained | None, context: Context) -> tuple[Edit, ...] | None:
-    transformers = context.versions["transformers"]
-    rewriter = context.program.rewriter
+    transformers, rewriter = context.releases(args.where), context.program.rewriter
+    if transformers is None:
+        return None
     renamed = args.library == "transformers" and transformers.all(">=5.23")
     edits = rewriter.set_argument(args, "activation_checkpointing" if renamed else "gradient_checkpointing", "True")
     # Before 5.0 the default, reentrant checkpointing cuts the gradients of adapters off from the frozen embeddings.

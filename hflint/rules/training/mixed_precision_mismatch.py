@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from hflint.findings import Finding, Fix, Safety, Severity
 from hflint.rules import rule
-from hflint.rules._trained import Trained, trained_model, trainers_with
 from hflint.semantics.objects import (
     ConfigLoad,
     Move,
@@ -17,6 +16,7 @@ from hflint.semantics.objects import (
     dtype_name,
     quantization_of,
 )
+from hflint.semantics.trained import Trained, trained_model, trainers_with
 from hflint.semantics.values import ABSENT, the
 
 if TYPE_CHECKING:
@@ -71,8 +71,10 @@ def check(args: TrainingArguments, context: Context) -> Iterator[Finding]:
         return
     if not all(_is_off(args.argument(name)) for name in _OTHER_ROADS):
         return
-    for trainer in trainers_with(args, context):
+    for trainer in trainers_with(args, context.program):
         found = None
+        if _is_expected_to_fail(trainer, context):
+            continue
         if fp16.constant is True and _is_off(bf16):
             found = _clash_of_fp16(args, trainer, context)
         elif bf16.constant is True and _is_off(fp16):
@@ -84,6 +86,12 @@ def check(args: TrainingArguments, context: Context) -> Iterator[Finding]:
 
 def _is_off(value: Value) -> bool:
     return value is ABSENT or value.constant in (None, False, "", "auto")
+
+
+def _is_expected_to_fail(trainer: Trainer, context: Context) -> bool:
+    """Whether the program expects an error of its training, as a test does."""
+    runs = (change for change in trainer.changes if change.kind == "call" and change.name == "train")
+    return any(context.expects_error(run.place.span, run.where) for run in runs)
 
 
 def _both(args: TrainingArguments, context: Context) -> Finding:
@@ -152,7 +160,8 @@ def _casts_to_bfloat16(trainer: Trainer, model: Trained, quantization: Value, co
     """Whether it is a trainer of TRL that casts the adapters around bitsandbytes layers."""
     bits = quantization.bits if isinstance(quantization, QuantizationConfig) else quantization.constant is True
     since = _CASTING.get(trainer.name) if trainer.library == "trl" else None
-    return bool(since and bits and model.adapted and context.versions["trl"].any(since))
+    trl = context.versions.installable.get("trl")
+    return bool(since and bits and model.adapted and trl and trl.any(since))
 
 
 # Weights that are not quantized
@@ -200,7 +209,7 @@ def _fresh_adapters(model: Trained, base: _Weights | None) -> _Weights | None:
 
 
 def _quantized_checkpoint(load: ModelLoad, context: Context) -> bool:
-    facts = context.model(load.id.constant)
+    facts = context.model(load.id.constant, load.argument("revision").constant)
     return facts is not None and facts.quantized is not None
 
 
@@ -215,7 +224,10 @@ def _as_loaded(load: ModelLoad, context: Context) -> _Weights | None:
         return _Weights(dtype, load.argument_span(name), f"loads {dtype} weights") if dtype else None
     if load.library != "transformers" or any(guard.kind == "version" for guard in load.where.guards):
         return None
-    if not context.versions["transformers"].any(">=5"):
+    transformers = context.versions.installable.get("transformers")
+    if transformers is None:
+        return None
+    if not transformers.any(">=5"):
         return _Weights("float32", load.span, "loads float32 weights")
     stored = _stored_dtype(load, context)
     return _Weights(stored, load.span, f"loads the {stored} of the checkpoint", implicit=True) if stored else None
@@ -226,7 +238,7 @@ def _stored_dtype(load: ModelLoad, context: Context) -> str | None:
     own = the(config, ConfigLoad)
     if config is not ABSENT and (own is None or own.id != load.id or own.changed("dtype", "torch_dtype")):
         return None
-    facts = context.model(load.id.constant)
+    facts = context.model(load.id.constant, load.argument("revision").constant)
     return facts.dtype if facts else None
 
 
@@ -310,7 +322,8 @@ def _train_in_bfloat16(
 
 
 def _load_in_float32(load: ModelLoad, context: Context) -> Fix | None:
-    name = "dtype" if context.versions["transformers"].all(">=4.56") else "torch_dtype"
+    transformers = context.versions.installable.get("transformers")
+    name = "dtype" if transformers and transformers.all(">=4.56") else "torch_dtype"
     name = next((written for written in ("dtype", "torch_dtype") if load.given(written)), name)
     edits = _set_dtype(load, name, "float32", context)
     return Fix("load the weights in float32", edits, Safety.UNSAFE, _TWICE) if edits else None

@@ -1,0 +1,56 @@
+"""HF606: how much a keyword weighs, by which of the allowed releases do not take it."""
+
+from __future__ import annotations
+
+import pytest
+
+from hflint.findings import Severity
+
+CODE = "from transformers import TrainingArguments\nargs = TrainingArguments('out', eval_strategy='epoch')\n"
+
+
+@pytest.mark.parametrize(
+    ("allowed", "severity"),
+    [
+        ("==4.40.2", Severity.ERROR),
+        (">=4.40,<4.41", Severity.ERROR),
+        (">=4.40", Severity.NOTE),
+        (">=4.40,<5", Severity.NOTE),
+        (">=4.41", None),
+    ],
+)
+def test_what_only_older_releases_refuse_is_a_note(report_of, allowed, severity):
+    found = report_of(CODE, "HF606", transformers=allowed).findings
+    assert [one.severity for one in found] == ([severity] if severity else [])
+
+
+def test_the_note_names_the_releases_that_refuse(report_of):
+    (found,) = report_of(CODE, "HF606", transformers=">=4.40,<5").findings
+    assert "this project allows 4.40.0 to 4.40.2" in found.message
+
+
+@pytest.mark.parametrize(("allowed", "severity"), [("5.23", Severity.WARNING), ("4.57.6", Severity.ERROR)])
+def test_what_the_newest_drops_is_a_warning_and_what_it_refuses_an_error(report_of, allowed, severity):
+    code = "from transformers import AutoTokenizer\nAutoTokenizer.from_pretrained('x')('a', return_tensor='pt')\n"
+    found = report_of(code, "HF606", transformers=allowed).findings
+    assert [one.severity for one in found] == ([severity] if severity else [])
+
+
+def test_what_a_load_takes_besides_its_parameters(report_of):
+    """Every attribute of the configuration is set by from_pretrained: run on transformers 4.57.6 and 5.23.0."""
+    code = "from transformers import LlamaForCausalLM\nLlamaForCausalLM.from_pretrained('x', _attn_implementation='eager')\n"
+    assert report_of(code, "HF606").findings == ()
+
+
+def test_a_class_without_an_init_may_have_a_new(report_of):
+    code = "from datasets import Sequence, Value, load_dataset\nload_dataset('x', y=Sequence(feature=Value('int64'), length=3))\n"
+    assert [one for one in report_of(code, "HF606").findings if "Sequence" in one.message] == []
+
+
+@pytest.mark.parametrize(("arguments", "count"), [("model=name", 1), ("'x', model=name", 0), ("model=name, **more", 0)])
+def test_an_id_under_the_name_that_a_pipeline_has_for_it(report_of, arguments, count):
+    findings = report_of(
+        f"from transformers import AutoModel\nAutoModel.from_pretrained({arguments})\n", "HF606"
+    ).findings
+    assert len(findings) == count
+    assert all("did you mean `pretrained_model_name_or_path`?" in one.message for one in findings)
