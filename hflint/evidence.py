@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from textwrap import shorten
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 VERSION = 1
+SAID = 160  # characters of a message in a table
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,17 +117,40 @@ def evidence_section(rule: str, folder: Path | None = None) -> str:
         "| example | run on | as it is | fixed | verdict |",
         "|---|---|---|---|---|",
     ]
-    for run in runs:
-        cells = (f"{run.example}, line {run.line}", _where(run), run.before, run.after or "no fix", _verdict(run))
-        lines.append("| " + " | ".join(" ".join(cell.split()).replace("|", "\\|") for cell in cells) + " |")
+    for alike in _alike(runs):
+        run = alike[0]
+        cells = (f"{run.example}, line {run.line}", _where(alike), run.before, run.after or "no fix", _verdict(run))
+        lines.append("| " + " | ".join(map(_cell, cells)) + " |")
+    torch = dict.fromkeys(f"torch {run.libraries['torch']}" for run in runs if "torch" in run.libraries)
+    lines += ["", f"{', '.join([*torch, *sorted({run.date for run in runs})])}."]
     return "\n".join(lines)
 
 
-def _where(run: Evidence) -> str:
-    libraries = ", ".join(f"{name} {version}" for name, version in run.libraries.items())
-    return f"{run.model + ', ' if run.model else ''}{run.device}, {libraries}, {run.date}"
+def _alike(runs: Iterable[Evidence]) -> list[list[Evidence]]:
+    """Runs that differ by versions only, together."""
+    found: dict[tuple[object, ...], list[Evidence]] = {}
+    for run in runs:
+        same = (run.example, run.line, run.column, run.device, run.model, run.before, run.after, _verdict(run))
+        found.setdefault((*same, tuple(run.libraries)), []).append(run)
+    return list(found.values())
+
+
+def _where(runs: Iterable[Evidence]) -> str:
+    """What was run, and on what: "twin of gpt2, cpu, transformers 4.57.6 and 5.23.0"."""
+    first, *_ = found = list(runs)
+    libraries = [
+        f"{name} {' and '.join(dict.fromkeys(run.libraries[name] for run in found))}"
+        for name in first.libraries
+        if name != "torch"
+    ]
+    return ", ".join(filter(None, (first.model, first.device, *libraries)))
 
 
 def _verdict(run: Evidence) -> str:
-    said = "; ".join(filter(None, (run.figure, run.reason)))
+    said = "; ".join(shorten(text, SAID, placeholder=" ...") for text in (run.figure, run.reason) if text)
     return f"**{run.verdict}**: {said}" if said else f"**{run.verdict}**"
+
+
+def _cell(text: str) -> str:
+    """A text as a cell of a table: on one line, and nothing in it is a mark."""
+    return re.sub(r"[|<]", r"\\\g<0>", " ".join(text.split()))

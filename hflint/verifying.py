@@ -28,7 +28,7 @@ from hflint.verify.cases import Unverified, cases_of
 from hflint.verify.codec import CodecError
 from hflint.verify.live import shown
 from hflint.verify.outcome import Outcome, Plan, Verdict
-from hflint.verify.report import brief, counts, environment_line, read_results, table, write_report
+from hflint.verify.report import asides, brief, counts, environment_line, listing, read_report, table, write_report
 from hflint.verify.session import Case, Result, Session, SessionError, choose_python, exit_code
 from hflint.verify.setup import Setup
 
@@ -43,7 +43,7 @@ NEEDED = ("torch", "transformers")  # without these nothing can be run
 INSTALL = "pip install 'hflint[verify]', or name with --python an interpreter that has them"
 LIBRARIES = ("transformers", "peft", "trl", "datasets", "huggingface_hub", "accelerate", "bitsandbytes")
 UNSTATED = "newest known"  # the origin of a range of which the project says nothing
-PIPE_WIDTH = 160  # characters of a table that no terminal limits
+PIPE_WIDTH = 500  # characters of a table that no terminal limits: a row a line
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,39 +76,54 @@ def run_verify(options: VerifyOptions) -> int:
     """Verify, report and say with which code to exit: 0 all hold, 1 some do not, 2 could not run."""
     if options.report and options.report.suffix not in (".html", ".htm", ".md", ".json"):
         return complain(f"{options.report.name}: a report is .html, .md or .json")
+    if options.report and not options.report.parent.is_dir():
+        return complain(f"{options.report}: there is no folder {options.report.parent}")
+    asked: list[int] = []  # signals to end
     try:
-        with _terminable():
+        with _terminable(asked):
             if options.record:
                 from hflint.verify.record import run_record
 
                 return run_record(options)
             return _verify_spec(options) if options.spec else _verify(options)
-    except (SettingsError, SessionError, CodecError) as error:
-        return complain(str(error))
-    except KeyboardInterrupt:
-        complain("interrupted")
-        return INTERRUPTED
+    except (Exception, KeyboardInterrupt) as error:
+        if asked or isinstance(error, KeyboardInterrupt):  # what a library made of the interrupt is no matter
+            complain("interrupted")
+            return INTERRUPTED
+        if isinstance(error, (SettingsError, SessionError, CodecError)):
+            return complain(str(error))
+        raise
 
 
 @contextmanager
-def _terminable() -> Iterator[None]:
-    """SIGTERM ends as Ctrl-C does, so that no process and no file is left."""
+def _terminable(asked: list[int]) -> Iterator[None]:
+    """SIGTERM ends as Ctrl-C does, so that no process and no file is left; a second one does not stop the clearing up.
 
-    def interrupt(_number: int, _frame: FrameType | None) -> None:
+    Args:
+        asked: gets the signal that came.
+    """
+    numbers = [one for one in (signal.SIGINT, signal.SIGTERM) if signal.getsignal(one) != signal.SIG_IGN]
+
+    def interrupt(number: int, _frame: FrameType | None) -> None:
+        asked.append(number)
+        for one in numbers:
+            signal.signal(one, signal.SIG_IGN)
         raise KeyboardInterrupt
 
-    before = signal.signal(signal.SIGTERM, interrupt)
+    before = {number: signal.signal(number, interrupt) for number in numbers}
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        if not asked:  # else the process ends, and nothing shall cut that short
+            for number, handler in before.items():
+                signal.signal(number, handler)
 
 
 # --- findings ---------------------------------------------------------------------------------------------------------
 
 
 def _verify(options: VerifyOptions) -> int:
-    known = _known(options)
+    earlier = _earlier(options)
     found, errors = _findings(options)
     cases = [one for _, cases in found for one in cases if isinstance(one, Case)]
     unverified = [one for _, cases in found for one in cases if isinstance(one, Unverified)]
@@ -122,9 +137,11 @@ def _verify(options: VerifyOptions) -> int:
     results: list[Result] = []
     with opened(options) as session:
         try:
+            known = _taken_over(earlier, session, options)
             results += verified(session, _claimed(session, found, options), options, known)
         finally:
-            write(options, session, results)
+            keys = {result.key for result in results}
+            write(options, session, results + [one for one in session.finished if one.key not in keys])
     show(results, session.environment, options)
     _say_unverified(unverified, options)
     return FAILED if errors else exit_code(results)
@@ -215,7 +232,8 @@ def _not_claimed(case: Case, project: Project, here: Project) -> Result:
     reason = (
         f"found for {differing[0] if differing else 'other libraries than those installed'} (--python chooses others)"
     )
-    return Result(case.rule, case.path, case.line, Verdict(probes.CANNOT_TELL, reason=reason), Outcome())
+    setups = {"before": case.before.to_json()} | ({"after": case.after.to_json()} if case.after else {})
+    return Result(case.rule, case.path, case.line, Verdict(probes.CANNOT_TELL, reason=reason), Outcome(), None, setups)
 
 
 # --- runs -------------------------------------------------------------------------------------------------------------
@@ -253,20 +271,29 @@ def verified(
             yield result
 
 
-def _known(options: VerifyOptions) -> list[Result]:
-    """What an earlier run has found.
+def _earlier(options: VerifyOptions) -> tuple[dict[str, Any], list[Result]]:
+    """The environment of an earlier run, and what it has found.
 
     Raises:
         CodecError: the file is no report.
     """
     if options.resume is None:
-        return []
+        return {}, []
     try:
-        return read_results(options.resume.read_text(encoding="utf-8"))
+        return read_report(options.resume.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
         raise CodecError(f"{options.resume}: cannot be read: {error}") from None
     except CodecError as error:
         raise CodecError(f"{options.resume}: {error}") from None
+
+
+def _taken_over(earlier: tuple[dict[str, Any], list[Result]], session: Session, options: VerifyOptions) -> list[Result]:
+    """What was found with the same libraries: with others, the same setup may do something else."""
+    environment, results = earlier
+    if results and environment.get("libraries") != session.environment.get("libraries"):
+        click.echo(f"{options.resume} was made with other libraries: everything is run again.", err=True)
+        return []
+    return results
 
 
 def _verify_spec(options: VerifyOptions) -> int:
@@ -328,19 +355,19 @@ def write(options: VerifyOptions, session: Session, results: Sequence[Result]) -
 
 
 def show(results: Sequence[Result], environment: Mapping[str, Any], options: VerifyOptions) -> None:
-    """The table of verdicts, the reasons behind those that are not plain, and their counts."""
+    """The verdicts with what they rest on, and their counts: wrapped on a terminal, else a row a line."""
     from rich.console import Console
     from rich.text import Text
 
-    look = look_of(sys.stdout)
-    width = look.width if sys.stdout.isatty() else PIPE_WIDTH
+    look, terminal = look_of(sys.stdout), sys.stdout.isatty()
+    width = look.width if terminal else PIPE_WIDTH
     console = Console(width=width, no_color=not look.colour, force_terminal=look.colour, highlight=False)
-    console.print(table(results))
-    said = [one for one in results if one.verdict.reason and one.verdict.figure]
-    if said and not options.quiet:
+    for part in listing(results) if terminal else [table(results)]:
+        console.print(part)
+    if not terminal and not options.quiet and (said := asides(results)):
         console.print()
-        for one in said:
-            console.print(Text(f"{one.path}:{one.line} {one.rule}: {one.verdict.verdict}: {one.verdict.reason}"))
+        for line in said:
+            console.print(Text(line))
     if not options.quiet:
         click.echo(f"{environment_line(environment)}\n{counts(results)}.", err=True)
 

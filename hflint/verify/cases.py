@@ -55,12 +55,16 @@ def cases_of(
             continue
         case = _case(_view(program, finding), finding, project)
         if case is not None and any(other is not finding and other.fix for other in findings):
-            case = replace(case, others=_without_others(source, finding, project))
+            before = [one for one in findings if _is_same(one, finding)]
+            case = replace(case, others=_without_others(source, finding, before.index(finding), project))
         yield case or Unverified(finding.name, source.name, line, "its fix does not leave a program that can be read")
 
 
-def _without_others(source: Source, finding: Finding, project: Project) -> Case | None:
-    """The case of a finding in the file where all others are mended; None where it is not found there any more."""
+def _without_others(source: Source, finding: Finding, number: int, project: Project) -> Case | None:
+    """The case of a finding in the file where all others are mended; None where it is not found there any more.
+
+    Those that say the same of another place are left too, and tell which is which: it is the one of that number.
+    """
 
     def others(changed: Source) -> list[Finding]:
         return [one for one in check_source(changed, project).findings if not _is_same(one, finding)]
@@ -68,9 +72,10 @@ def _without_others(source: Source, finding: Finding, project: Project) -> Case 
     mended = replace(source, text=fix_source(source, others, unsafe=True).text)
     if mended.text == source.text:
         return None
-    left = next((one for one in check_source(mended, project).findings if _is_same(one, finding)), None)
-    if left is None:
+    same = [one for one in check_source(mended, project).findings if _is_same(one, finding)]
+    if number >= len(same):
         return None
+    left = same[number]
     case = _case(_view(build_program(mended, project.modules), left), left, project)
     return replace(case, line=source.locate(finding.span.start).line) if case else None
 

@@ -25,7 +25,7 @@ from hflint.semantics.objects import (
     Trainer,
     TrainingArguments,
 )
-from hflint.semantics.values import MISSING, Items, likely, objects
+from hflint.semantics.values import MISSING, Items, Table, likely, objects
 from hflint.verify import setup as parts
 from hflint.verify.bindings import bindings, imports
 from hflint.verify.plain import Plain
@@ -33,6 +33,7 @@ from hflint.verify.setup import Setup
 
 if TYPE_CHECKING:
     from hflint.facts.models import ModelFacts, Models, Releases
+    from hflint.semantics.values import Value
     from hflint.verify.linked import Linked
 
 # Methods of a model that change it, and that a run repeats.
@@ -46,6 +47,8 @@ _TRAINER_PARTS = ("model", "args", "data_collator", "train_dataset", "eval_datas
                   "peft_config", "callbacks", "compute_metrics", "ref_model", "model_init", "optimizers")  # fmt: skip
 _TEXT = ("text", "text_pair", "batch_text_or_text_pairs", "encoded_inputs", "src_texts", "tgt_texts")
 _CAUSAL = "AutoModelForCausalLM"
+_TASKS = {"SEQ_2_SEQ_LM": "AutoModelForSeq2SeqLM", "SEQ_CLS": "AutoModelForSequenceClassification",
+          "TOKEN_CLS": "AutoModelForTokenClassification", "FEATURE_EXTRACTION": "AutoModel"}  # fmt: skip
 
 
 class Extraction:
@@ -89,7 +92,7 @@ class Extraction:
     def _model(self) -> parts.Model | None:
         load = self.load
         if load is None:
-            return self._named_model()
+            return self._named_model() or self._adapted_model()
         name = self.plain.text(load.argument(*_ID), "model.id") if isinstance(load, ModelLoad) else None
         last = load.callee.rpartition(".")[2]
         return parts.Model(
@@ -112,13 +115,26 @@ class Extraction:
                 )
         return None
 
+    def _adapted_model(self) -> parts.Model | None:
+        """Some model of the task, for the configuration of an adapter that the finding stands at."""
+        config = self._own_config()
+        if config is None:
+            return None
+        task = str(self.plain.text(config.argument("task_type"), "adapter.task_type"))
+        return parts.Model(loader=_TASKS.get(task, _CAUSAL))
+
+    def _own_config(self) -> AdapterConfig | None:
+        """The configuration of an adapter that the finding stands at, where nothing is seen to take it."""
+        return next((one for one in self.linked.anchors if isinstance(one, AdapterConfig)), None)
+
     def _model_facts(self, name: str | None) -> parts.ModelFacts:
         facts = self.facts(name)
         if facts is None:
             return parts.ModelFacts()
         return parts.ModelFacts(
-            model_type=facts.model_type, dtype=facts.dtype, parameters=facts.parameters, vocab_size=facts.vocab_size
-        )
+            model_type=facts.model_type, dtype=facts.dtype, parameters=facts.parameters, vocab_size=facts.vocab_size,
+            positions=facts.context_length, quantized=facts.quantized,
+        )  # fmt: skip
 
     def _model_calls(self, load: LibraryCall) -> list[parts.MethodCall]:
         calls = [change.value for change in load.changes if change.kind == "call" and change.name in _MODEL_METHODS]
@@ -160,7 +176,8 @@ class Extraction:
                 next(iter(objects(self.trainer.argument("peft_config"), AdapterConfig)), None) if self.trainer else None
             )
             if config is None:
-                return None
+                config = self._own_config()
+                return parts.Adapter(config.name, self.plain.arguments(config, "adapter")) if config else None
             kwargs = self.plain.arguments(config, "adapter")
             return parts.Adapter(config.name, kwargs, **self._preparation(None), given_to_trainer=True)
         if made.callee.endswith("from_pretrained"):
@@ -221,7 +238,7 @@ class Extraction:
         elif facts.has_pad_token:
             special["pad_token"] = facts.pad_token or "<pad>"
         return parts.TokenizerFacts(
-            vocab_size=facts.vocab_size, special=special, chat_template=facts.chat_template, adds_bos=facts.adds_bos
+            facts.model_type, facts.vocab_size, special, chat_template=facts.chat_template, adds_bos=facts.adds_bos
         )
 
     def _added(self, load: TokenizerLoad) -> tuple[dict[str, Any], list[str]]:
@@ -245,7 +262,7 @@ class Extraction:
         meant = [one for one in self.linked.anchors if isinstance(one, TokenizerCall)]
         others = meant or [one for one in self.linked.all(TokenizerCall) if one not in fed]
         chosen = dict.fromkeys([*fed, *others]) if not meant else dict.fromkeys([*meant, *fed])
-        return [
+        calls = [
             parts.TokenizerCall(
                 kwargs=self.plain.arguments(call, "tokenizer call", _TEXT), batch=_is_batch(call), method=call.method
             )
@@ -254,6 +271,8 @@ class Extraction:
             and (self.tokenizer is None or any(one is self.tokenizer for one in call.receiver.alternatives))
             and (call in meant or not any(isinstance(v, ChatTemplateCall) for v in call.argument("text").alternatives))
         ]
+        loads = any(isinstance(one, TokenizerLoad) for one in self.linked.anchors)
+        return calls or [parts.TokenizerCall()] * loads  # one that is in question is used once
 
     def _chat_template(self) -> parts.ChatTemplate | None:
         call = self.linked.first(ChatTemplateCall)
@@ -313,13 +332,20 @@ class Extraction:
         )
         leave = ("task", "model", "tokenizer", "config", "feature_extractor", "image_processor", "processor")
         inputs = call.argument("inputs", "text_inputs") if call else None
+        messages = inputs is not None and any(_is_chat(one) for one in inputs.alternatives)
         return parts.Pipeline(
             task=self.plain.text(made.argument("task"), "pipeline.task"),
             kwargs=self.plain.arguments(made, "pipeline", leave),
             call_kwargs=self.plain.arguments(call, "pipeline call", ("inputs", "text_inputs")) if call else {},
-            batch=inputs is not None and any(isinstance(one, Items) for one in inputs.alternatives),
+            batch=inputs is not None and any(isinstance(one, Items) for one in inputs.alternatives) and not messages,
+            messages=messages,
             loads_model=self.load is None,
         )
+
+
+def _is_chat(value: Value) -> bool:
+    """Whether it is a list of messages."""
+    return isinstance(value, Items) and any(isinstance(one, Table) and "role" in one.entries for one in value.items)
 
 
 def _is_batch(call: TokenizerCall) -> bool:

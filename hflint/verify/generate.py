@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from hflint.verify import load, measure
+from hflint.verify import load, measure, sized
 from hflint.verify.libraries import attribute, library
+from hflint.verify.repositories import own_class
 from hflint.verify.setup import Adapter, ChatTemplate, Generation, TokenizerCall
 from hflint.verify.twin import LEARNED, SENTENCES
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from hflint.verify.run import Run
 
 NEW_TOKENS = 8
+MOST_POSITIONS = 4096  # of a model that is given one row of all of them
 MOST_TOKENS = 64  # of a tokenizer call that pads to a maximum
 PROMPTS = tuple(" ".join(text.split()[:n]) for text, n in zip(LEARNED, (3, 6, 4, 2), strict=False))
 _LENGTHS = ("max_new_tokens", "max_length", "min_new_tokens", "min_length")
@@ -23,30 +28,94 @@ _SAMPLING = ("do_sample", "temperature", "top_p", "top_k", "min_p", "typical_p",
 
 def call_tokenizer(run: Run, call: TokenizerCall, texts: list[str]) -> Any:
     """The tokenizer call as written, on `texts` if it takes a batch, else on the first."""
-    kwargs = load.resolve(call.kwargs, {"tokenizer": run.tokenizer})
+    kwargs = dict(call.kwargs)
     if kwargs.get("padding") == "max_length" and isinstance(kwargs.get("max_length"), int):
-        kwargs["max_length"] = min(kwargs["max_length"], MOST_TOKENS)
+        length = kwargs["max_length"]
+        kwargs["max_length"] = min(length, MOST_TOKENS)
+        if isinstance(kwargs.get("stride"), int) and length > MOST_TOKENS:  # rows must stay longer than they overlap
+            kwargs["stride"] = kwargs["stride"] * MOST_TOKENS // length
+    return _call(run, call, texts if call.batch else texts[0], kwargs)
+
+
+def _call(run: Run, call: TokenizerCall, text: Any, kwargs: Mapping[str, Any]) -> Any:
     function = run.tokenizer if call.method == "__call__" else getattr(run.tokenizer, call.method)
-    return function(texts if call.batch else texts[0], **kwargs)
+    return function(text, **load.resolve(kwargs, {"tokenizer": run.tokenizer}))
 
 
 def tokenize(run: Run) -> None:
-    """Every tokenizer call of the setup; then, where a model is there, the loss on what it makes of plain sentences."""
+    """Every tokenizer call of the setup; then, where the model knows the language, its loss on plain sentences."""
+    run.outcome.own_code += tuple(filter(None, (own_class(run.tokenizer),)))
+    if run.plan.repository == "positions":
+        _fill(run)
+        return
     for call in run.setup.tokenizer_calls:
         call_tokenizer(run, call, list(SENTENCES[:4]))
-    if run.model is None or not hasattr(run.model, "generate"):
-        return
+    if run.plan.pretrained and hasattr(run.model, "generate"):  # another model has nothing to say of a text
+        run.outcome.text_loss = _text_loss(run, run.tokenizer)
+    if run.sources and run.sources.own_tokenizer:
+        _compare(run, attribute("transformers", "AutoTokenizer").from_pretrained(run.sources.own_tokenizer))
+    elif run.setup.model:
+        run.outcome.same_tokens = 1.0
+
+
+def _text_loss(run: Run, tokenizer: Any) -> float | None:
+    """What the model makes of plain sentences as a tokenizer reads them; the most of two."""
     torch = library("torch")
+    losses = []
+    run.model.eval()
     with torch.no_grad():
         for text in LEARNED[:2]:
-            ids = torch.tensor([run.tokenizer(text)["input_ids"]], device=run.model.device)
-            loss = run.model(input_ids=ids, labels=ids).loss
-            run.outcome.text_loss = round(float(loss), 4) if loss is not None else None
+            ids = torch.tensor([tokenizer(text)["input_ids"]], device=run.model.device)
+            losses.append(run.model(input_ids=ids, labels=ids).loss)
+    return None if None in losses else round(max(map(float, losses)), 4)
+
+
+def _compare(run: Run, own: Any) -> None:
+    """The tokenizer that the program gives a model against the model's own."""
+    if run.setup.tokenizer and run.setup.tokenizer.resize:
+        return  # the model is to learn another vocabulary
+    if run.outcome.text_loss is not None and not run.outcome.outside:
+        run.outcome.own_text_loss = _text_loss(run, own)
+    if not (run.sources and run.sources.are_known):  # what was made up here says nothing of theirs
+        return
+    ids = [token for text in SENTENCES for token in run.tokenizer(text)["input_ids"]]
+    known = [token for token in ids if token < len(own)]
+    same = sum(run.tokenizer.convert_ids_to_tokens(token) == own.convert_ids_to_tokens(token) for token in known)
+    run.outcome.same_tokens = round(same / len(ids), 4)
+
+
+def _fill(run: Run) -> None:
+    """A text that is longer than any limit through every call, and its first tokens beyond the last position through the model."""
+    torch = library("torch")
+    positions = run.outcome.positions or 0
+    limits = [call.kwargs.get("max_length") for call in run.setup.tokenizer_calls]
+    most = max([positions, *(limit for limit in limits if isinstance(limit, int))])
+    text = " ".join(SENTENCES) * (most // len(SENTENCES) + 1)  # a sentence has some ten words
+    for call in run.setup.tokenizer_calls:
+        made = _call(run, call, [text] if call.batch else text, call.kwargs)
+        ids = made["input_ids"] if isinstance(made, Mapping) else made
+        row = ids[0] if call.batch or hasattr(ids, "shape") else ids
+        run.outcome.longest = max(run.outcome.longest or 0, len(row))
+        if run.model is None or len(row) <= positions:
+            continue
+        if positions > MOST_POSITIONS:
+            run.notes.append(f"no forward pass: {positions} positions are too many to fill here")
+            continue
+        first = torch.tensor([[int(token) for token in row[: positions + 8]]], device=run.model.device)
+        with torch.no_grad():
+            run.model(input_ids=first)
 
 
 def encode(run: Run, texts: list[str]) -> dict[str, Any]:
-    """`texts` as model inputs: by the first tokenizer call of the setup, without padding where it has none."""
+    """`texts` as model inputs: by the setup's chat template or first tokenizer call, without padding where it has none."""
     call = next((c for c in run.setup.tokenizer_calls if c.method == "__call__"), None)
+    template = run.setup.chat_template
+    if template and not call and not template.generated and template.retokenized is None:
+        chats = [[{"role": "user", "content": text}] for text in texts]
+        as_written = load.resolve(template.kwargs, {"tokenizer": run.tokenizer})
+        tensors = {"tokenize": True, "return_dict": True, "return_tensors": "pt", "padding": len(texts) > 1}
+        made = run.tokenizer.apply_chat_template(chats, **as_written | tensors)
+        return {name: tensor.to(run.model.device) for name, tensor in dict(made).items()}
     kwargs: dict[str, Any] = dict(call.kwargs) if call else {"padding": len(texts) > 1}
     kwargs["return_tensors"] = "pt"
     batch = TokenizerCall(kwargs=kwargs, batch=len(texts) > 1)
@@ -59,13 +128,14 @@ def generate_kwargs(run: Run) -> dict[str, Any]:
     """The arguments of `generate` as written, with the length cut down."""
     setup = run.setup.generation or Generation()
     kwargs: dict[str, Any] = load.resolve(setup.kwargs, {"tokenizer": run.tokenizer, "model": run.model})
+    new = sized.NEW_TOKENS if run.plan.sized else NEW_TOKENS
     for name in ("max_new_tokens", "min_new_tokens"):
         if isinstance(kwargs.get(name), int):
-            kwargs[name] = min(kwargs[name], NEW_TOKENS)
+            kwargs[name] = min(kwargs[name], new)
     if isinstance(kwargs.get("max_length"), int):
         kwargs["max_length"] = min(kwargs["max_length"], MOST_TOKENS)
     if not any(name in kwargs for name in _LENGTHS):
-        kwargs["max_new_tokens"] = NEW_TOKENS
+        kwargs["max_new_tokens"] = new
     return kwargs
 
 
@@ -76,13 +146,20 @@ def generate(run: Run) -> None:
     run.model.eval()
     prompts = list(PROMPTS) if setup.batch else [PROMPTS[0]]
     inputs = encode(run, prompts)
+    run.outcome.chat = _form(run, prompts[0], inputs["input_ids"][0])
     if not setup.attention_mask:
         inputs.pop("attention_mask", None)
     kwargs = generate_kwargs(run)
     if run.device == "cuda":
+        _generate(
+            run, inputs, {**kwargs, "max_new_tokens": 2, "min_new_tokens": None}
+        )  # what a first call loads takes time
+        torch.cuda.synchronize()
         torch.cuda.reset_peak_memory_stats()
     start = time.perf_counter()
     made = _generate(run, inputs, kwargs)
+    if run.device == "cuda":
+        torch.cuda.synchronize()
     seconds = time.perf_counter() - start
     width = 0 if run.model.config.is_encoder_decoder else inputs["input_ids"].shape[1]
     run.outcome.tokens_per_second = round(max(1, made[:, width:].numel()) / seconds, 2)
@@ -98,6 +175,17 @@ def generate(run: Run) -> None:
             start_at = 0 if width == 0 else one["input_ids"].shape[1]
             alone += _texts(run, _generate(run, one, greedy), start_at)
         run.outcome.alone = tuple(alone)
+
+
+def _form(run: Run, message: str, ids: Any) -> dict[str, Any]:
+    """What a model is given for a message, and what its tokenizer's chat template puts before and after it."""
+    if not getattr(run.tokenizer, "chat_template", None):
+        return {}
+    chat, text = [{"role": "user", "content": message}], ""
+    with contextlib.suppress(Exception):  # a template may demand what only its users know
+        text = run.tokenizer.apply_chat_template(chat, tokenize=False, add_generation_prompt=True)
+    before, found, after = text.partition(message)
+    return {"given": run.tokenizer.decode(ids), "before": before, "after": after} if found else {}
 
 
 def _generate(run: Run, inputs: Mapping[str, Any], kwargs: Mapping[str, Any]) -> Any:
@@ -145,8 +233,9 @@ def run_pipeline(run: Run) -> None:
     if run.device == "cpu" and (kwargs.get("device") not in (None, -1, "cpu")):
         run.notes.append(f"device={kwargs['device']!r} needs a GPU: run on the CPU")
         kwargs["device"] = -1
-    for name in ("token", "revision", "trust_remote_code"):
+    for name in ("token", "revision"):
         kwargs.pop(name, None)
+    load.consent(kwargs, run.sources, "model")
     source = run.sources.model if run.model is None else run.model
     task = [setup.task] if setup.task else []
     made = attribute("transformers", "pipeline")(*task, model=source, tokenizer=run.tokenizer, **kwargs)
@@ -156,7 +245,19 @@ def run_pipeline(run: Run) -> None:
     if isinstance(call.get("max_new_tokens"), int):
         call["max_new_tokens"] = min(call["max_new_tokens"], NEW_TOKENS)
     texts: Any = list(SENTENCES) if setup.batch else SENTENCES[0]
-    made(texts, **call)
+    if made.task == "fill-mask":
+        texts = (
+            [f"{text} {run.tokenizer.mask_token}" for text in texts]
+            if setup.batch
+            else f"{texts} {run.tokenizer.mask_token}"
+        )
+    if setup.messages:
+        chat = [{"role": "user", "content": SENTENCES[0]}]
+        texts = [chat] if setup.batch else chat
+    with _given(made.model) as rows:
+        made(texts, **call)
+    if rows:
+        run.outcome.chat = _form(run, SENTENCES[0], rows[0])
     if run.plan.compare_alone and setup.batch and "generation" in str(made.task):
         greedy = {key: value for key, value in call.items() if key not in _SAMPLING} | {"do_sample": False}
         greedy["max_new_tokens"] = NEW_TOKENS
@@ -165,6 +266,26 @@ def run_pipeline(run: Run) -> None:
     start = time.perf_counter()
     made(texts, **call)
     run.outcome.pipeline_seconds = round(time.perf_counter() - start, 4)
+
+
+@contextlib.contextmanager
+def _given(model: Any) -> Iterator[list[Any]]:
+    """The first rows of ids that `generate` of a model is given inside."""
+    rows: list[Any] = []
+    original = getattr(model, "generate", None)
+
+    def generate(*args: Any, **kwargs: Any) -> Any:
+        ids = kwargs.get("input_ids", args[0] if args else None)
+        rows.extend([] if ids is None else [ids[0]])
+        return original(*args, **kwargs)  # type: ignore[misc] # it is there: it is what was called
+
+    if original is not None:
+        model.generate = generate
+    try:
+        yield rows
+    finally:
+        if original is not None:
+            del model.generate
 
 
 def _written(row: Any) -> str:
@@ -207,9 +328,19 @@ def attach(run: Run, adapter: Adapter, model: Any) -> Any:
         model = peft.PeftModel.from_pretrained(model, str(folder), **load.resolve(adapter.kwargs, {}))
     else:
         model = peft.get_peft_model(model, config)
+        run.outcome.unmatched = _unmatched(model, adapter)
     if adapter.preparation == "after":
         model = peft.prepare_model_for_kbit_training(model, **preparation)
     return model
+
+
+def _unmatched(model: Any, adapter: Adapter) -> tuple[str, ...]:
+    """Those of the targets, where they are a list of names, that no adapted module is called."""
+    targets = adapter.kwargs.get("target_modules")
+    adapted = getattr(getattr(model, "base_model", None), "targeted_module_names", None)
+    if not isinstance(targets, list | tuple) or adapted is None:
+        return ()
+    return tuple(one for one in targets if not any(name == one or name.endswith(f".{one}") for name in adapted))
 
 
 def load_again(run: Run) -> Any:

@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
+import subprocess
+import sys
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 KNOWN = (
     "torch",
@@ -35,7 +42,8 @@ def library(name: str) -> Any:
     """
     root = name.partition(".")[0]
     try:
-        return importlib.import_module(name)
+        with _gpu_asleep():
+            return importlib.import_module(name)
     except ModuleNotFoundError as error:
         if error.name and error.name.partition(".")[0] == root:
             raise MissingError(f"{root} is not installed") from None
@@ -53,9 +61,41 @@ def attribute(module: str, name: str) -> Any:
     """
     found = library(module)
     try:
-        return getattr(found, name)
+        with _gpu_asleep():
+            return getattr(found, name)
     except AttributeError:
         raise ImportError(f"cannot import name '{name}' from '{module}'") from None
+
+
+@contextlib.contextmanager
+def _gpu_asleep() -> Iterator[None]:
+    """Import without starting CUDA, for a process that has started it can fork no child that uses it.
+
+    bitsandbytes, which peft and Trainer import, asks torch for the generation of the GPUs, which starts it; here the
+    driver's own tool is asked.
+    """
+    cuda = getattr(sys.modules.get("torch"), "cuda", None)
+    if cuda is None or not hasattr(cuda, "is_initialized") or cuda.is_initialized():
+        yield
+        return
+    original = cuda.get_device_capability
+    cuda.get_device_capability = lambda *_args, **_kwargs: _capability()
+    try:
+        yield
+    finally:
+        cuda.get_device_capability = original
+
+
+@cache
+def _capability() -> tuple[int, int]:
+    """The compute capability of the oldest GPU, such as (9, 0); that of Ampere, which takes bfloat16, where nothing says."""
+    command = ["nvidia-smi", "--query-gpu=compute_cap", "--format=csv,noheader"]
+    try:
+        said = subprocess.run(command, capture_output=True, text=True, timeout=20, check=True)  # noqa: S603 - fixed words
+        major, minor = min(said.stdout.split(), key=float).split(".")
+        return int(major), int(minor)
+    except (OSError, ValueError, subprocess.SubprocessError):
+        return 8, 0
 
 
 def versions() -> dict[str, str]:

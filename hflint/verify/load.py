@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
+from importlib.util import find_spec
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hflint.verify import locate
-from hflint.verify.libraries import attribute, library
+from hflint.verify import locate, repositories
+from hflint.verify.libraries import MissingError, UnavailableError, attribute, library, one_line
 from hflint.verify.setup import Model, Setup, Tokenizer
+from hflint.verify.twin import SENTENCES
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from hflint.verify.locate import Sources
 
 # Arguments that say where a checkpoint comes from; they mean nothing for a twin.
 _WHENCE = {"revision", "token", "cache_dir", "local_files_only", "force_download", "proxies", "subfolder", "variant"}
+_LIBRARIES = {
+    "gptq": ("optimum", "gptqmodel"),
+    "awq": ("gptqmodel",),
+}  # that transformers 5 asks for, by form of quantization
 _FLASH = {"flash_attention_2", "flash_attention_3", "kernels-community/flash-attn2"}
 
 
@@ -43,7 +53,7 @@ def load_tokenizer(setup: Setup, sources: Sources, notes: list[str]) -> Any:
     """The tokenizer as the program loads and changes it."""
     wanted = setup.tokenizer or Tokenizer()
     kwargs = {k: v for k, v in resolve(wanted.kwargs, {}).items() if sources.real or k not in _WHENCE}
-    kwargs.pop("trust_remote_code", None)
+    consent(kwargs, sources, "tokenizer")
     try:
         found = attribute("transformers", wanted.loader).from_pretrained(sources.tokenizer, **kwargs)
     except (TypeError, ValueError, OSError):  # a class that reads files of its own, which a tokenizer made here has not
@@ -66,11 +76,20 @@ def load_model(
 ) -> Any:
     """The model as the program loads it: arguments as written, quantized, resized, then its method calls."""
     model = setup.model or Model()
-    kwargs = model_kwargs(setup, sources, device, notes)
+    kwargs = model_kwargs(setup, sources, device, notes) | _quantization(setup, tokenizer, notes)
     name = model.loader or locate.pipeline_loader(setup)
     loader = attribute("peft" if name.startswith("AutoPeft") else "transformers", name)
     if model.constructor == "from_pretrained":
-        found = loader.from_pretrained(sources.model, **kwargs)
+        with (
+            _watched() as pickles,
+            _in_that_form(setup.quantization.kind if setup.quantization else "", sources.stored),
+        ):
+            found = loader.from_pretrained(sources.model, **kwargs)
+        found.hflint_pickles = tuple(pickles)  # for `measure`, which sees the model alone
+        if sources.marked:
+            with contextlib.suppress(Exception):  # a refusal is what it should meet
+                loader.from_pretrained(sources.marked, **kwargs)
+            found.hflint_ran_pickle = Path(repositories.MARK).exists()
     else:
         config = attribute("transformers", "AutoConfig").from_pretrained(sources.model)
         found = getattr(loader, model.constructor)(config, **kwargs) if model.constructor else loader(config, **kwargs)
@@ -103,10 +122,7 @@ def model_kwargs(setup: Setup, sources: Sources, device: str, notes: list[str]) 
     """The arguments of the load as written, but for what cannot be on this machine; each such change is noted."""
     written = resolve((setup.model or Model()).kwargs, {})
     kwargs = {key: value for key, value in written.items() if sources.real or key not in _WHENCE}
-    kwargs.pop("trust_remote_code", None)
-    if setup.quantization:
-        config = attribute("transformers", setup.quantization.kind)(**resolve(setup.quantization.kwargs, {}))
-        kwargs["quantization_config"] = config
+    consent(kwargs, sources, "model")
     if kwargs.get("attn_implementation") in _FLASH and device == "cpu":
         notes.append(f"attn_implementation={kwargs['attn_implementation']!r} needs a GPU: run with sdpa")
         kwargs["attn_implementation"] = "sdpa"
@@ -117,6 +133,79 @@ def model_kwargs(setup: Setup, sources: Sources, device: str, notes: list[str]) 
         notes.append("max_memory was left out: there is no GPU")
         kwargs.pop("max_memory")
     return kwargs
+
+
+def consent(kwargs: dict[str, Any], sources: Sources, part: str) -> None:
+    """Leave `trust_remote_code` as it is written where the repository has code, and drop it elsewhere.
+
+    Raises:
+        UnavailableError: it would let code run, and that was not allowed.
+    """
+    written = kwargs.pop("trust_remote_code", None)
+    if sources.code is None or written is None or sources.coded not in ("", part):
+        return
+    if written and not sources.code:
+        made = "" if sources.real else ", though it is only what was made for this run"
+        raise UnavailableError(f"the repository's code is not run without --allow-remote-code{made}")
+    repositories.keep_code_in(Path("modules").resolve())
+    kwargs["trust_remote_code"] = written
+
+
+def _quantization(setup: Setup, tokenizer: Any, notes: list[str]) -> dict[str, Any]:
+    """The `quantization_config` as written; a data set to calibrate with, which the hub has, is made up."""
+    if setup.quantization is None:
+        return {}
+    kwargs = dict(resolve(setup.quantization.kwargs, {}))
+    if isinstance(kwargs.get("dataset"), str):
+        notes.append(f"dataset={kwargs['dataset']!r} was stood in for by some sentences")
+        kwargs |= {"dataset": list(SENTENCES), "tokenizer": tokenizer}
+    return {"quantization_config": attribute("transformers", setup.quantization.kind)(**kwargs)}
+
+
+@contextlib.contextmanager
+def _in_that_form(asked: str, stored: str) -> Iterator[None]:
+    """What a form of quantization raises for want of a library, or of weights that really are in it, says nothing of the program.
+
+    Args:
+        asked: the configuration class that the program quantizes with.
+        stored: how the twin's config.json says that it is quantized, though nothing quantized it.
+
+    Raises:
+        MissingError: a library is not installed.
+        UnavailableError: the twin is not what its config.json says.
+    """
+    try:
+        yield
+    except Exception as error:
+        if "but you are passing" in str(error):  # another form than the program's: that is the program's
+            raise
+        if isinstance(error, ImportError) and "pip install" in str(error):
+            raise MissingError(one_line(error)) from None
+        wanted = _LIBRARIES.get(stored or asked.removesuffix("Config").lower(), ())
+        if absent := [name for name in wanted if find_spec(name) is None]:
+            raise MissingError(f"{' and '.join(absent)} {'is' if len(absent) == 1 else 'are'} not installed") from None
+        if stored and isinstance(error, ImportError):
+            raise MissingError(one_line(error)) from None
+        if stored:
+            raise UnavailableError(f"no checkpoint quantized by {stored} can be made here: {one_line(error)}") from None
+        raise
+
+
+@contextlib.contextmanager
+def _watched() -> Iterator[list[str]]:
+    """The names of the files that `torch.load` reads inside."""
+    torch = library("torch")
+    original, read = torch.load, list[str]()
+
+    def load(file: Any, *args: Any, **kwargs: Any) -> Any:
+        read.append(Path(str(file)).name)
+        return original(file, *args, **kwargs)
+
+    torch.load = load
+    try:
+        yield read
+    finally:
+        torch.load = original
 
 
 def keep_gradients(model: Any) -> None:

@@ -8,15 +8,16 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hflint.verify import twin
+from hflint.verify import repositories, sized, twin
 from hflint.verify.libraries import UnavailableError, attribute, library, one_line
-from hflint.verify.setup import Model, Setup, Tokenizer
+from hflint.verify.setup import Model, Setup, Tokenizer, TokenizerFacts
 
 if TYPE_CHECKING:
     from hflint.verify.outcome import Plan
 
 REAL_ON_CPU = 2 * 2**30  # bytes of weights; a larger model is run as its twin where there is no accelerator
 VOCAB, SMALLER_VOCAB, PADDED_VOCAB = 400, 330, 448  # of twins: usual, below its tokenizer's, above it
+_POSITIONS = ("max_position_embeddings", "n_positions", "max_target_positions", "max_source_positions")
 _HAVE_PAD = {
     "qwen2",
     "qwen3",
@@ -43,6 +44,12 @@ class Sources:
     description: str
     config: Mapping[str, Any] | None  # of the full-size model, where known
     model_type: str
+    own_tokenizer: str = ""  # of the model, where the program gives it another's
+    code: bool | None = None  # whether the repository's own code may run; None where it has none
+    coded: str = ""  # the part that brings it, "model" or "tokenizer", where it is not both
+    marked: str = ""  # a second repository, of one pickle that holds code
+    stored: str = ""  # how its config.json says that it is quantized, where nothing quantized it
+    are_known: bool = False  # whether the tokenizer and the model's own are both the real ones
 
 
 def cached_folder(name: str, revision: str | None = None) -> Path | None:
@@ -74,10 +81,15 @@ def locate(setup: Setup, plan: Plan, device: str, shared: Path) -> Sources:
     model = setup.model or Model(loader="")
     if not model.loader:
         model = replace(model, loader=pipeline_loader(setup))
+    if plan.sized and setup.model:
+        return _make_sized(setup, model, device, shared)
     folder = cached_folder(model.id, model.kwargs.get("revision")) if model.id else None
     config, damage = _read_config(folder, model)
     barred = bool(config and "auto_map" in config and not plan.remote_code)
-    if barred and config and (plan.model == "real" or not config.get("model_type")):
+    made = plan.repository in ("code", "pickle")  # what the hub has of these is never run, whatever is allowed
+    if made and plan.model == "real":
+        raise UnavailableError(f"{model.id} itself is not run for this claim, only a repository made for it")
+    if barred and config and not made and (plan.model == "real" or not config.get("model_type")):
         raise UnavailableError(f"{model.id} needs its own code, which is not run without --allow-remote-code")
     weights = _weight_bytes(folder) if folder else 0
     if plan.model == "real" and (damage or not weights):
@@ -85,13 +97,42 @@ def locate(setup: Setup, plan: Plan, device: str, shared: Path) -> Sources:
     fits = weights * 3 < plan.memory * 2**30 and (device != "cpu" or weights <= REAL_ON_CPU)
     if plan.model == "real" and not fits:
         raise UnavailableError(f"{model.id} is too large to run here: {weights / 2**30:.1f} GiB of weights")
-    if plan.model != "twin" and weights and fits and not damage and not barred:
-        tokenizer = (setup.tokenizer.id if setup.tokenizer else None) or model.id
-        kind = str(config.get("model_type", "")) if config else ""
-        return Sources(
-            str(model.id), str(tokenizer), real=True, description=f"real {model.id}", config=config, model_type=kind
-        )
-    return _make_twin(setup, model, config, damage, shared, learned=plan.pretrained)
+    if plan.model != "twin" and weights and fits and not damage and not barred and not made:
+        return _real(setup, model, config)
+    return _make_twin(setup, model, config, damage, shared=shared, plan=plan)
+
+
+def _make_sized(setup: Setup, model: Model, device: str, shared: Path) -> Sources:
+    model_type = model.facts.model_type or twin.stand_in(model.loader)
+    wanted = sized.size(model.facts.parameters, device, trained=setup.training is not None and not setup.adapter)
+    config = sized.scaled(twin.full_config(model_type), model.loader, wanted)
+    dtype = _stored_dtype(model, None)
+    identity = {"sized": config, "loader": model.loader, "dtype": dtype}
+    folder = twin.saved_once(shared, identity, lambda part: sized.write(part, model.loader, config, dtype, device))
+    count = int((folder / "parameters.json").read_text(encoding="utf-8"))
+    return Sources(
+        str(folder),
+        str(folder),
+        real=False,
+        description=f"random {model_type} of {count / 1e9:.1f}B parameters",
+        config=config,
+        model_type=model_type,
+    )
+
+
+def _real(setup: Setup, model: Model, config: dict[str, Any] | None) -> Sources:
+    tokenizer = (setup.tokenizer.id if setup.tokenizer else None) or model.id
+    return Sources(
+        str(model.id),
+        str(tokenizer),
+        real=True,
+        description=f"real {model.id}",
+        config=config,
+        model_type=str((config or {}).get("model_type", "")),
+        own_tokenizer="" if tokenizer == model.id else str(model.id),
+        code=True if config and "auto_map" in config else None,
+        are_known=True,
+    )
 
 
 def pipeline_loader(setup: Setup) -> str:
@@ -127,29 +168,46 @@ def _weight_bytes(folder: Path) -> int:
 
 
 def _make_twin(
-    setup: Setup, model: Model, config: dict[str, Any] | None, damage: str, shared: Path, *, learned: bool
+    setup: Setup, model: Model, config: dict[str, Any] | None, damage: str, *, shared: Path, plan: Plan
 ) -> Sources:
-    model_type = (config or {}).get("model_type") or model.facts.model_type
-    note = f" ({damage})" if damage else ""
-    if not model_type:
-        model_type = twin.stand_in(model.loader)
-        note += " (the architecture is not known: a stand-in)"
-    full = twin.full_config(model_type, config if config and config.get("model_type") else None)
     tokenizer = setup.tokenizer or Tokenizer()
-    own = _real_tokenizer(tokenizer.id or model.id)
-    other = tokenizer.id is not None and model.id is not None and tokenizer.id != model.id
-    vocab = model.facts.vocab_size or getattr(full, "vocab_size", None)
-    sizes = _sizes(vocab, tokenizer.facts.vocab_size, other=other, real=bool(own))
-    recipe = _Recipe(
-        model.loader, model_type, full, tokenizer, own, sizes, _stored_dtype(model, config), learned, _labels(model)
+    coded = repositories.carries_code(setup) if plan.repository == "code" else ""
+    named = (
+        (config or {}).get("model_type") or model.facts.model_type or (tokenizer.facts.model_type if coded else None)
     )
+    model_type, note = named, f" ({damage})" if damage else ""
+    if not model_type or (coded and not _is_native(model_type)):
+        model_type = twin.stand_in(model.loader)
+        note += " (its own code is stood in for)" if named else " (the architecture is not known: a stand-in)"
+    full = twin.full_config(model_type, config if config and config.get("model_type") == model_type else None)
+    other = tokenizer.id is not None and model.id is not None and tokenizer.id != model.id
+    given = None if coded else _real_tokenizer(tokenizer.id or model.id)
+    theirs = _real_tokenizer(model.id) if other and not coded else None
+    vocab = model.facts.vocab_size or getattr(full, "vocab_size", None)
+    sizes = _sizes(vocab, tokenizer.facts.vocab_size or _length(given, other), other=other, real=bool(given))
+    recipe = _Recipe(
+        model.loader, model_type, full, tokenizer, given, theirs, sizes, _stored_dtype(model, config),
+        learned=plan.pretrained, labels=_labels(model),
+        positions=_positions(model, full) if plan.repository == "positions" else 0,
+        quantized="" if plan.repository else _quantized(model, config),
+        pickled=plan.repository == "pickle", coded=coded, named=named or model_type,
+    )  # fmt: skip
     folder = twin.saved_once(shared, recipe.identity(), recipe.write)
     beside = folder / "tokenizer" if (folder / "tokenizer").is_dir() else folder
     layers = json.loads((folder / "config.json").read_text(encoding="utf-8")).get("num_hidden_layers")
-    description = f"twin of {model_type}" + (f" ({layers} layers)" if layers else "") + note
-    known = full.to_dict() if config or model.facts.model_type else None
     return Sources(
-        str(folder), own or str(beside), real=False, description=description, config=known, model_type=model_type
+        str(folder),
+        given or str(beside),
+        real=False,
+        description=f"twin of {named or model_type}" + (f" ({layers} layers)" if layers else "") + note,
+        config=full.to_dict() if config or model.facts.model_type else None,
+        model_type=model_type,
+        own_tokenizer=(theirs or str(folder)) if other else "",
+        code=plan.remote_code if coded else None,
+        coded=coded,
+        marked=str(folder / "marked") if recipe.pickled else "",
+        stored=recipe.quantized if recipe.quantized != "bitsandbytes" else "",
+        are_known=bool(given and theirs),
     )
 
 
@@ -161,51 +219,119 @@ class _Recipe:
     model_type: str
     full: Any  # the configuration object of the full-size model
     tokenizer: Tokenizer
-    own: str | None  # the folder of the real tokenizer
-    sizes: tuple[int, int]  # of the model's vocabulary, and of a larger tokenizer's (0 where it is the model's own)
+    given: str | None  # the folder of the real tokenizer that the program loads
+    theirs: str | None  # that of the model's real tokenizer, where the program loads another
+    sizes: tuple[int, int]  # of the model's vocabulary, and of the other tokenizer's (0 where it is the model's own)
     dtype: str
     learned: bool
     labels: int = 0  # that the program gives its head; 0 where it says nothing
+    positions: int = 0  # of the full-size model, where the twin has as many
+    quantized: str = ""  # how it is stored
+    pickled: bool = False
+    coded: str = ""  # the part that brings code: "model" or "tokenizer"
+    named: str = ""  # the model type by its name, which the library need not know
 
     def identity(self) -> dict[str, Any]:
         """What tells one twin from another; its attributes set later are no part of it."""
         facts = self.tokenizer.facts
         return {
-            "loader": self.loader,
-            "config": self.full.to_dict(),
-            "tokenizer": [dict(facts.special), facts.adds_bos, facts.chat_template, self.own, self.tokenizer.loader],
-            "sizes": self.sizes,
-            "dtype": self.dtype,
-            "learned": self.learned,
-            "labels": self.labels,
+            **vars(self),
+            "full": self.full.to_dict(),
+            "tokenizer": [dict(facts.special), facts.adds_bos, facts.chat_template, self.tokenizer.loader],
         }
 
     def write(self, folder: Path) -> None:
         """Make both and save them to `folder`."""
-        size, other_size = self.sizes
-        facts, pad = self.tokenizer.facts, self.model_type in _HAVE_PAD
-        if self.own:
-            made = attribute("transformers", self.tokenizer.loader).from_pretrained(self.own)
-            vocab = size if other_size else len(made)
+        size, other = self.sizes
+        pad = self.model_type in _HAVE_PAD
+        real = self.theirs if other else self.given
+        if real:
+            loader = "AutoTokenizer" if other else self.tokenizer.loader
+            made = attribute("transformers", loader).from_pretrained(real)
+            vocab = max(size, len(made)) if other else len(made)
         else:
+            facts = TokenizerFacts() if other else self.tokenizer.facts
+            if "MaskedLM" in self.loader:
+                facts = replace(facts, special={"mask_token": "<mask>", **facts.special})
             made = twin.make_tokenizer(facts, pad=pad, size=min(VOCAB, size))
             vocab = len(made) + max(0, size - VOCAB)
-        names = {number: f"LABEL_{number}" for number in range(self.labels)}
-        head = {"id2label": names, "label2id": {name: number for number, name in names.items()}} if names else {}
-        config = twin.twin_config(self.full, vocab, vocab_size=vocab, **head, **twin.special_ids(made))
-        if not self.own and (getattr(config, "type_vocab_size", 0) or 0) < 2:
+        config = self._config(made, vocab)
+        if not real and (getattr(config, "type_vocab_size", 0) or 0) < 2:
             # 4.x makes token types for every tokenizer, and saves what it was made with.
             made.model_input_names = made.init_kwargs["model_input_names"] = ["input_ids", "attention_mask"]
-        if getattr(config, "is_encoder_decoder", False) and getattr(config, "decoder_start_token_id", None) is None:
-            config.decoder_start_token_id = made.pad_token_id or 0
-        model = twin.build(self.loader, config)
+        model = _built(self.loader, config)
         if self.learned and "LM" in self.loader:
             twin.learn(model, made)
         model.to(getattr(library("torch"), self.dtype)).save_pretrained(folder)
-        if not self.own:
+        if not real:
             made.save_pretrained(folder)
-            if other_size > vocab:
-                twin.make_tokenizer(facts, pad=pad, size=other_size).save_pretrained(folder / "tokenizer")
+        if other and not self.given:
+            twin.make_tokenizer(_other(self.tokenizer.facts), pad=pad, size=other).save_pretrained(folder / "tokenizer")
+        self._add(folder, model, made)
+
+    def _config(self, tokenizer: Any, vocab: int) -> Any:
+        """The twin's configuration, for the tokenizer and the labels of its head."""
+        names = {number: f"LABEL_{number}" for number in range(self.labels)}
+        head = {"id2label": names, "label2id": {name: number for number, name in names.items()}} if names else {}
+        places = {key: self.positions for key in _POSITIONS if self.positions and hasattr(self.full, key)}
+        config = twin.twin_config(self.full, vocab, vocab_size=vocab, **head, **places, **twin.special_ids(tokenizer))
+        if getattr(config, "is_encoder_decoder", False) and getattr(config, "decoder_start_token_id", None) is None:
+            config.decoder_start_token_id = tokenizer.pad_token_id or 0
+        return config
+
+    def _add(self, folder: Path, model: Any, tokenizer: Any) -> None:
+        """What the repository has beside a plain checkpoint."""
+        if self.pickled:
+            repositories.add_pickle(folder, model)
+        if self.quantized:
+            described = getattr(self.full, "quantization_config", None)
+            repositories.store_quantized(folder, type(model), self.quantized, described)
+        if self.coded == "tokenizer":
+            tokenizer.save_pretrained(folder / "tokenizer")
+            native = self.named == self.model_type
+            repositories.add_tokenizer_code(folder / "tokenizer", self.named, native=native)
+        elif self.coded:
+            repositories.add_model_code(folder, self.loader, self.named, model.config, model)
+
+
+def _is_native(model_type: str) -> bool:
+    return model_type in library("transformers").models.auto.configuration_auto.CONFIG_MAPPING
+
+
+def _built(loader: str, config: Any) -> Any:
+    """The twin; one without a head where the class has none for it, which the program's own load will say."""
+    try:
+        return twin.build(loader, config)
+    except ValueError as error:
+        if "Unrecognized configuration class" not in str(error):
+            raise
+        return twin.build("AutoModel", config)
+
+
+def _other(facts: TokenizerFacts) -> TokenizerFacts:
+    """A tokenizer whose ids all mean other tokens than those of one without these: special tokens come first."""
+    return replace(facts, special={**facts.special, "cls_token": "<cls>", "sep_token": "<sep>", "mask_token": "<mask>"})
+
+
+def _length(folder: str | None, other: bool) -> int | None:
+    """The size of a real tokenizer that is another's."""
+    return len(attribute("transformers", "AutoTokenizer").from_pretrained(folder)) if folder and other else None
+
+
+def _positions(model: Model, full: Any) -> int:
+    """How many tokens the full-size model is for."""
+    found = (getattr(full, key, None) for key in _POSITIONS)
+    return model.facts.positions or next((number for number in found if isinstance(number, int)), 0)
+
+
+def _quantized(model: Model, config: Mapping[str, Any] | None) -> str:
+    """How the checkpoint is stored, "gptq"; empty where it is not known to be quantized."""
+    described = (config or {}).get("quantization_config")
+    method = described.get("quant_method") if isinstance(described, Mapping) else model.facts.quantized
+    if not method or method == "bitsandbytes":
+        return str(method or "")
+    known = library("transformers.quantizers.auto").AUTO_QUANTIZATION_CONFIG_MAPPING
+    return str(method) if method in known else ""
 
 
 def _labels(model: Model) -> int:
@@ -225,9 +351,9 @@ def _sizes(model: int | None, tokenizer: int | None, *, other: bool, real: bool)
         return (PADDED_VOCAB if padded else VOCAB), 0
     if not model or not tokenizer:
         raise UnavailableError("whether the vocabularies differ is not known: neither tokenizer is in the local cache")
-    if tokenizer > model:
-        return (model, tokenizer) if real else (SMALLER_VOCAB, VOCAB)
-    raise UnavailableError("the tokenizer's vocabulary is not larger than the model's: only the real ones can tell")
+    if real:
+        return model, tokenizer
+    return (SMALLER_VOCAB, VOCAB) if tokenizer > model else (VOCAB, SMALLER_VOCAB)
 
 
 def _real_tokenizer(name: str | None) -> str | None:

@@ -8,6 +8,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from hflint.verify.libraries import library
+from hflint.verify.repositories import own_class
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -34,8 +35,19 @@ def weights(model: Any, outcome: Outcome) -> None:
     outcome.model_device = next((p.device.type for p in model.parameters()), None)
     computed = next((m.compute_dtype for m in model.modules() if getattr(m, "compute_dtype", None) is not None), None)
     outcome.compute_dtype = None if computed is None else str(computed).removeprefix("torch.")
+    outcome.pickles = getattr(model, "hflint_pickles", ())
+    outcome.ran_pickle = getattr(model, "hflint_ran_pickle", None)
+    outcome.own_code = tuple(filter(None, (own_class(model),)))
+    outcome.positions = positions(model)
     norm = next((p for name, p in model.named_parameters() if "norm" in name or ".ln_" in name), None)
     outcome.norm_dtype = None if norm is None else str(norm.dtype)
+
+
+def positions(model: Any) -> int | None:
+    """How many tokens a model is for, as its configuration says."""
+    names = ("max_position_embeddings", "n_positions", "max_target_positions")
+    config = model.config.get_text_config() if hasattr(model.config, "get_text_config") else model.config
+    return next((number for name in names if isinstance(number := getattr(config, name, None), int)), None)
 
 
 def float_dtype(weights: Mapping[str, int]) -> str:
@@ -48,9 +60,12 @@ def logical_parameters(model: Any) -> tuple[int, int]:
     """Parameters as the architecture counts them, not as 4-bit storage packs them; and how many of them are quantized."""
     quantized, packed = 0, set()
     for module in model.modules():
-        if type(module).__name__ in _QUANTIZED or any(c.__name__ in _QUANTIZED for c in type(module).__mro__):
+        if any(c.__name__ in _QUANTIZED for c in type(module).__mro__):
             quantized += module.in_features * module.out_features
             packed.add(id(module.weight))
+        elif hasattr(module, "qweight") and hasattr(module, "in_features"):  # GPTQ and AWQ, of whichever library
+            quantized += module.in_features * module.out_features
+            packed |= {id(parameter) for parameter in module.parameters(recurse=False)}
     rest = sum(p.numel() for p in model.parameters() if id(p) not in packed)
     return rest + quantized, quantized
 

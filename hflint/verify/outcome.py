@@ -20,6 +20,10 @@ class Plan:
     steps: int = 3
     pretrained: bool = False  # a twin learns five sentences first: some defects show in no random model
     compare_alone: bool = False  # generate each row of a batch alone too
+    repository: str = (
+        ""  # what a twin's repository has beside weights: "code" or "pickle"; or "positions", all of its model's
+    )
+    sized: bool = False  # a random model of a real size in the twin's place
     until_bound: bool = False  # stop once the signatures have refused or taken every call
     remote_code: bool = False
     threads: int = 1  # on a CPU: a twin's matrices are too small to share
@@ -76,7 +80,17 @@ class Outcome:
     tokens_per_second: float | None = None
     reload_equal: bool | None = None
     text_loss: float | None = None  # loss of the model on plain sentences, as this tokenizer reads them
+    own_text_loss: float | None = None  # the same as the model's own tokenizer reads them, where that is another
+    same_tokens: float | None = (
+        None  # 0 to 1, of this tokenizer's ids: those that the model's own has for the same token
+    )
     outside: int | None = None  # token ids that the tokenizer makes and the model has no embedding for
+    positions: int | None = None  # of the model
+    longest: int | None = None  # tokens of the longest row that the tokenizer calls make of a text without end
+    own_code: tuple[str, ...] = ()  # classes that came from the repository's code
+    pickles: tuple[str, ...] = ()  # files that were read as pickles
+    ran_pickle: bool | None = None  # whether code in a pickle ran, loaded as the program loads
+    unmatched: tuple[str, ...] = ()  # target modules of the adapter that no module is called
     mixed_precision: str | None = None  # what the trainer really runs in
     compute_dtype: str | None = None  # that 4-bit layers compute in, "bfloat16"
     model_device: str | None = None  # where the first parameters are: "cpu", "cuda"

@@ -29,7 +29,7 @@ class Plain:
         """The JSON of a value, or `MISSING` where it is not known."""
         if isinstance(value, OneOf):
             taken = likely(value)
-            if taken is value:
+            if taken is value or taken.constant is None:  # nobody runs an option whose default is to be absent
                 return MISSING
             self.assumed.append(place)
             value = taken

@@ -11,15 +11,18 @@ from hflint.verify.codec import CodecError
 from hflint.verify.session import Result, result_from_json, result_to_json
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
+    from rich.console import RenderableType
     from rich.table import Table
 
     from hflint.verify.outcome import Outcome
 
 VERSION = 1
 COLUMNS = ("rule", "where", "before", "after", "verdict", "figure")
+INDENT = 7  # characters, of what stands under a rule
+CELL = 90  # characters of a cell of the terminal's table
 STYLES = {
     probes.CONFIRMED: "green",
     probes.IMPROVED: "green",
@@ -30,12 +33,12 @@ STYLES = {
 
 
 def to_report(environment: Mapping[str, Any], results: Sequence[Result]) -> dict[str, Any]:
-    """The versioned JSON report; `read_results` takes it back."""
+    """The versioned JSON report; `read_report` takes it back."""
     return {"version": VERSION, "environment": dict(environment), "verdicts": [result_to_json(r) for r in results]}
 
 
-def read_results(text: str) -> list[Result]:
-    """The results in a JSON report, to take up a verification again.
+def read_report(text: str) -> tuple[dict[str, Any], list[Result]]:
+    """The environment and the results in a JSON report, to take up a verification again.
 
     Raises:
         CodecError: it is no report of this version.
@@ -46,7 +49,7 @@ def read_results(text: str) -> list[Result]:
         raise CodecError(f"not JSON: {error}") from None
     if not isinstance(data, dict) or data.get("version") != VERSION or not isinstance(data.get("verdicts"), list):
         raise CodecError(f"not a verification report of version {VERSION}")
-    return [result_from_json(entry) for entry in data["verdicts"]]
+    return data.get("environment") or {}, [result_from_json(entry) for entry in data["verdicts"]]
 
 
 def write_report(path: Path, environment: Mapping[str, Any], results: Sequence[Result]) -> None:
@@ -73,6 +76,8 @@ def brief(outcome: Outcome | None) -> str:
     """One run in some words: what it raised, else that it ran and what was measured."""
     if outcome is None:
         return "no fix"
+    if not was_run(outcome):
+        return "not run"
     if outcome.raised:
         return f"{outcome.raised.type} in {outcome.raised.phase}"
     if outcome.status != "ok":
@@ -80,6 +85,8 @@ def brief(outcome: Outcome | None) -> str:
     if any(binding.get("ok") is False for binding in outcome.bindings):
         return "call refused"
     said = ["ran"]
+    if outcome.quantized_share is not None:
+        said.append(f"{outcome.quantized_share:.1%} quantized")
     if outcome.losses:
         said.append(f"loss {outcome.losses[0]:.2f} to {outcome.losses[-1]:.2f}")
     if outcome.peak_bytes:
@@ -89,6 +96,11 @@ def brief(outcome: Outcome | None) -> str:
     elif outcome.weights:
         said.append(f"weights {size(sum(outcome.weights.values()))}")
     return ", ".join(said)
+
+
+def was_run(outcome: Outcome) -> bool:
+    """Whether anything is known of a run: nothing is of one that never began."""
+    return bool(outcome.phase) or outcome.status != "ok"
 
 
 def size(count: float) -> str:
@@ -126,19 +138,48 @@ def counts(results: Sequence[Result]) -> str:
     return ", ".join(f"{found.count(v)} {v}" for v in probes.VERDICTS if v in found) or "nothing to verify"
 
 
+def asides(results: Sequence[Result]) -> list[str]:
+    """What the table has no room for: reasons beside a figure, and texts that it cuts."""
+    lines = []
+    for r in results:
+        plain = r.after is None and "after" not in r.setups  # that there is no fix stands in its column
+        if r.verdict.figure and r.verdict.reason and not (plain and r.verdict.verdict == probes.CONFIRMED):
+            lines.append(f"{r.path}:{r.line} {r.rule}: {r.verdict.verdict}: {r.verdict.reason}")
+        elif len(text := r.verdict.figure or r.verdict.reason) > CELL:
+            lines.append(f"{r.path}:{r.line} {r.rule}: {r.verdict.verdict}: {text}")
+    return lines
+
+
 def table(results: Sequence[Result]) -> Table:
-    """The rows as a table for the terminal."""
+    """The rows as a table, each on a line of its own: for what is no terminal."""
     from rich.table import Table
     from rich.text import Text
 
     made = Table(box=None, pad_edge=False, header_style="bold")
     for column in COLUMNS:
-        made.add_column(column, overflow="fold", no_wrap=column in ("rule", "verdict"), max_width=40)
+        made.add_column(column, no_wrap=True)
     for row in rows(results):
-        cells = [Text(shorten(cell, 90)) for cell in row]
+        cells = [Text(shorten(cell, CELL)) for cell in row]
         cells[4].stylize(STYLES[row[4]])
         made.add_row(*cells)
     return made
+
+
+def listing(results: Sequence[Result]) -> Iterator[RenderableType]:
+    """The results under their files, wrapped to the terminal: line, rule and verdict, then what it rests on, then both runs."""
+    from rich.padding import Padding
+    from rich.text import Text
+
+    path = None
+    for result, (rule, _, before, after, verdict, _) in zip(results, rows(results), strict=True):
+        if result.path != path:
+            path = result.path
+            yield Text(path, style="bold", overflow="fold")
+        yield Text.assemble(f"{result.line:>{INDENT - 2}}  {rule}  ", (verdict, STYLES[verdict]))
+        for text in filter(None, (result.verdict.figure, result.verdict.reason)):
+            yield Padding(Text(text), (0, 0, 0, INDENT))
+        runs = f"before and after: {before}" if before == after else f"before: {before}; after: {after}"
+        yield Padding(Text(runs, style="dim"), (0, 0, 0, INDENT))
 
 
 def environment_line(environment: Mapping[str, Any]) -> str:

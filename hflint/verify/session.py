@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 WORKER = Path(__file__).with_name("worker.py")
 START_LIMIT = 60.0  # seconds until the worker says that it is there
 IMPORT_LIMIT = 300.0  # seconds that the libraries may take to import, beside a run's own limit
+_TRIES = 40  # to remove the temporary folder
 Progress = Callable[["Case", str, Mapping[str, Any]], None]
 
 
@@ -101,6 +102,7 @@ class WorkerProcess:
         self._events: Queue[dict[str, Any] | None] = Queue()
         self._child = 0
         self._count = 0
+        self._closed = False
 
     def start(self) -> None:
         """Start the interpreter and wait until it answers.
@@ -109,9 +111,8 @@ class WorkerProcess:
             SessionError: it does not start, or does not answer in time.
         """
         self._events = Queue()
-        errors = (self.folder / "worker.log").open("ab")
         try:
-            with errors:
+            with (self.folder / "worker.log").open("ab") as errors:
                 self._process = subprocess.Popen(  # noqa: S603 - the user's own interpreter, chosen above
                     [self.python, str(WORKER)],
                     stdin=subprocess.PIPE,
@@ -121,6 +122,9 @@ class WorkerProcess:
                 )
         except OSError as error:
             raise SessionError(f"{self.python} does not start: {error.strerror or error}") from None
+        if self._closed:  # meanwhile
+            self.stop()
+            raise SessionError("the session has ended")
         threading.Thread(target=self._listen, args=(self._process, self._events), daemon=True).start()
         self._send({"init": {"offline": self.offline, "folder": str(self.folder)}})
         event = self._next(START_LIMIT)
@@ -159,8 +163,10 @@ class WorkerProcess:
         """One run; a worker that died is started again first.
 
         Raises:
-            SessionError: the worker cannot be started.
+            SessionError: the worker cannot be started, or was closed.
         """
+        if self._closed:
+            raise SessionError("the session has ended")
         if self._process is None or self._process.poll() is not None:
             self.start()
         self._count += 1
@@ -181,6 +187,11 @@ class WorkerProcess:
             elif event["event"] == "result":
                 self._child = 0
                 return from_json(Outcome, event["outcome"])
+
+    def close(self) -> None:
+        """End the worker for good: a thread that still has runs for it starts none again."""
+        self._closed = True
+        self.stop()
 
     def stop(self) -> None:
         """End the worker and its run."""
@@ -216,8 +227,10 @@ class Session:
     ) -> None:
         self.python = choose_python(python)
         self.plan = plan or Plan()
+        self.closed = False
         self.folder = Path(tempfile.mkdtemp(prefix="hflint-verify-"))
         self.workers = [WorkerProcess(self.python, self._part(n), offline=offline) for n in range(max(1, jobs))]
+        self.finished: list[Result] = []  # as they came, also those that no one has asked for yet
         self._free: Queue[WorkerProcess] = Queue()
         for worker in self.workers:
             self._free.put(worker)
@@ -245,9 +258,14 @@ class Session:
 
     def close(self) -> None:
         """End all workers and remove the temporary folder."""
+        self.closed = True
         for worker in self.workers:
-            worker.stop()
-        shutil.rmtree(self.folder, ignore_errors=True)
+            worker.close()
+        for _ in range(_TRIES):  # a killed run may write until the system gets to it
+            shutil.rmtree(self.folder, ignore_errors=True)
+            if not self.folder.exists():
+                break
+            time.sleep(0.05)
 
     @property
     def environment(self) -> dict[str, Any]:
@@ -257,10 +275,13 @@ class Session:
     def verify(
         self, cases: Sequence[Case], progress: Progress | None = None, known: Sequence[Result] = ()
     ) -> Iterator[Result]:
-        """Results in the order of `cases`; those in `known` with the same setups are not run again."""
-        done = {result.key: result for result in known}
+        """Results in the order of `cases`; those in `known` with the same setups are not run again.
+
+        Those that a limit or an absence cut short are.
+        """
+        done = {result.key: result for result in known if not _was_cut_short(result)}
         with ThreadPoolExecutor(len(self.workers)) as pool:
-            futures = [pool.submit(self._case, case, done, progress) for case in cases]
+            futures = [pool.submit(self._finish, case, done, progress) for case in cases]
             try:
                 for future in futures:
                     yield future.result()
@@ -269,6 +290,12 @@ class Session:
                     future.cancel()
                 self.close()  # so that the threads that wait for a worker end
                 raise
+
+    def _finish(self, case: Case, done: Mapping[str, Result], progress: Progress | None) -> Result:
+        result = self._case(case, done, progress)
+        if not self.closed:  # else its runs were cut off
+            self.finished.append(result)
+        return result
 
     def _case(self, case: Case, done: Mapping[str, Result], progress: Progress | None) -> Result:
         blank = _blank(case)
@@ -324,6 +351,12 @@ class Session:
 def _blank(case: Case) -> Result:
     setups = {"before": case.before.to_json()} | ({"after": case.after.to_json()} if case.after else {})
     return Result(case.rule, case.path, case.line, Verdict(probes.CANNOT_TELL), Outcome(), None, setups)
+
+
+def _was_cut_short(result: Result) -> bool:
+    """Whether a run met a limit or an absence, which may not be there the next time."""
+    runs = [run for run in (result.before, result.after) if run is not None]
+    return result.verdict.verdict == probes.CANNOT_TELL and any(run.status not in ("ok", "raised") for run in runs)
 
 
 def _is_idle(outcome: Outcome) -> bool:

@@ -25,6 +25,8 @@ class ModelFacts:
     dtype: str | None = None  # what it is stored in, "bfloat16"
     parameters: int | None = None
     vocab_size: int | None = None
+    positions: int | None = None
+    quantized: str | None = None  # how it is stored, "gptq", "bitsandbytes"; None where it is not, or not known to be
 
 
 @dataclass(frozen=True)
@@ -73,6 +75,7 @@ class Adapter:
 class TokenizerFacts:
     """What is known of a tokenizer without loading it; `special` holds known tokens, None for one known to be missing."""
 
+    model_type: str | None = None  # of the model that it belongs to
     vocab_size: int | None = None
     special: Kwargs = field(default_factory=dict)
     chat_template: bool | None = None
@@ -140,6 +143,7 @@ class Pipeline:
     kwargs: Kwargs = field(default_factory=dict)
     call_kwargs: Kwargs = field(default_factory=dict)
     batch: bool = False
+    messages: bool = False  # it is called on a chat
     loads_model: bool = False  # it is given the model's name, and loads it as it likes
 
 

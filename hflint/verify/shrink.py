@@ -11,6 +11,8 @@ import copy
 import re
 from typing import TYPE_CHECKING, Any
 
+from hflint.verify.stages import shrink_stages, smallest_image
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -40,11 +42,11 @@ LAYER_COUNTS = _keys(
     "num_blocks depth num_global_layers num_layers_per_stack"
 )
 HIDDEN_SIZES = _keys(
-    "hidden_size d_model n_embd dim_model model_dim emb_dim embedding_dim n_embed hidden_dim width embed_dim"
+    "hidden_size d_model n_embd dim_model model_dim emb_dim embedding_dim n_embed dim hidden_dim width embed_dim"
 )
 HEAD_COUNTS = _keys(
     "num_attention_heads n_head n_heads num_heads encoder_attention_heads decoder_attention_heads "
-    "num_encoder_attention_heads num_decoder_attention_heads attention_heads"
+    "num_encoder_attention_heads num_decoder_attention_heads attention_heads pred_num_attention_heads num_sliding_attention_heads"
 )
 KV_COUNTS = _keys("num_key_value_heads num_kv_heads n_head_kv n_kv_heads num_query_groups")
 OTHER_KV_COUNTS = _keys("swa_num_key_value_heads global_num_key_value_heads num_global_key_value_heads")
@@ -53,7 +55,7 @@ HEAD_SIZES = _keys(
 )
 FEED_FORWARDS = _keys(
     "intermediate_size ffn_dim n_inner encoder_ffn_dim decoder_ffn_dim dff d_inner dim_ff feed_forward_size "
-    "ffn_hidden_size d_ff intermediate_size_mlp dense_intermediate_size inner_dim"
+    "ffn_hidden_size d_ff intermediate_size_mlp dense_intermediate_size inner_dim mlp_dim"
 )
 EXPERT_COUNTS = _keys("num_experts n_routed_experts num_local_experts moe_num_experts")
 EXPERTS_PER_TOKEN = _keys(
@@ -71,22 +73,30 @@ LAYER_INDICES = _keys(  # lists of layer numbers
     "mlp_only_layers full_attn_idxs hybrid_layer_ids moe_layers ple_layer_ids attn_layer_indices no_rope_layers_idx "
     "cross_attention_layers"
 )
+LAYER_SOURCES = "kv_source_layers"  # for each layer, the number of the one whose keys and values it takes
 OTHER_WIDTHS = _keys(
     "hidden_size_per_layer_input word_embed_proj_dim embedding_size lru_width backbone_hidden_size input_embedding_size "
     "output_embedding_size cross_attention_dim projection_dim vision_output_dim output_dim mm_hidden_size out_hidden_size "
-    "text_hidden_size encoder_hidden_size audio_hidden_size router_hidden_size"
+    "text_hidden_size encoder_hidden_size audio_hidden_size router_hidden_size adapter_input_size upsample_groups"
 )
+# Of whatever else there is.
+WIDTH = re.compile(r"(hidden_size|_dim|_channels?|_units|_width|latents|proj_size|bottleneck_size)$")
+NOT_WIDTHS = {"patch_dim", "video_patch_dim"}  # these follow from others
 # At most this, where the configuration has more.
 LIMITS = {
     "n_group": 2, "num_expert_group": 2, "topk_group": 1, "n_shared_experts": 1, "num_shared_experts": 1,
     "moe_num_shared_experts": 1, "zero_expert_num": EXPERTS, "first_k_dense_replace": 1, "num_dense_layers": 1,
     "num_nextn_predict_layers": 1, "moe_layer_start_index": 1, "num_kv_shared_layers": 1, "max_window_layers": 1,
-    "index_head_dim": HEAD, "index_n_heads": 4, "index_topk": 8, "linear_num_key_heads": 2, "linear_num_value_heads": 4,
+    "index_head_dim": HEAD, "index_n_heads": 4, "index_topk": 8, "index_kpool": 4, "linear_num_key_heads": 2, "linear_num_value_heads": 4,
     "linear_key_head_dim": HEAD, "linear_value_head_dim": HEAD, "linear_num_heads": 4, "linear_head_dim": HEAD,
     "state_size": STATE, "d_state": STATE, "expert_ffn_hidden_size": EXPERT_FEED_FORWARD,
-    "shared_experts_intermediate_size": EXPERT_FEED_FORWARD,
+    "shared_experts_intermediate_size": EXPERT_FEED_FORWARD, "base_channels": 32, "num_embeddings": VOCAB,
+    "num_hash_buckets": VOCAB, "num_bpe_labels": VOCAB, "num_wordpiece_labels": VOCAB,
 }  # fmt: skip
-LOW_RANK = {"qk_nope_head_dim": 8, "qk_head_dim": 16, "v_head_dim": 16, "kv_lora_rank": RANK, "q_lora_rank": RANK}
+LOW_RANK = {
+    "qk_rope_head_dim": 8, "qk_nope_head_dim": 8, "qk_head_dim": 16, "v_head_dim": 16,
+    "kv_lora_rank": RANK, "q_lora_rank": RANK,
+}  # fmt: skip
 PERIOD = re.compile(r"(period|interval|_pattern|every_n|every_n_layers|sparse_step|group_size)$")
 VOCAB_SIZE = re.compile(r"(^|_)vocab_size|vocab_size_|_vocab$|^n_token$|^n_words$|unpadded_vocab")
 TOKEN_ID = re.compile(r"(_token_id|_token_index|_token_ids|_tok_id)$|^(bos|eos|pad|unk|mask|boi_token)_index$")
@@ -106,9 +116,10 @@ def shrink(config: Config, vocab: int = VOCAB) -> Config:
     _widths(config, new, layers)
     _vocabulary(config, new, vocab)
     _state_space(config, new)
+    shrink_stages(config, new)
     if _is_int(config.get("image_size")):
         patch = new.get("patch_size", 16)
-        new["image_size"] = min(config["image_size"], 2 * (patch if isinstance(patch, int) else 16))
+        new["image_size"] = min(config["image_size"], smallest_image(config, patch if isinstance(patch, int) else 16))
     _token_ids(new, vocab)
     _positions(config, new)
     for key, value in config.items():
@@ -141,13 +152,17 @@ def _layers(old: Config, new: Config, vocab: int) -> list[int] | None:
     lists = {
         key: value
         for key, value in old.items()
-        if isinstance(value, (list, tuple)) and len(value) == count > 2 and key not in LAYER_INDICES
+        if isinstance(value, (list, tuple)) and len(value) == count > 2 and key not in (*LAYER_INDICES, LAYER_SOURCES)
     }
     typed = {key: list(value) for key, value in lists.items() if all(_is_scalar(item) for item in value)}
     for key in LAYER_INDICES:
         if isinstance(old.get(key), (list, tuple)) and old[key]:
             typed["@" + key] = [i in old[key] for i in range(count)]
     chosen = _of_every_type(typed, count) if typed else list(range(min(_pattern_length(old, count), count)))
+    sources = old.get(LAYER_SOURCES)
+    if isinstance(sources, (list, tuple)) and len(sources) == count:
+        chosen = sorted({*chosen, *(sources[i] for i in chosen)})
+        new[LAYER_SOURCES] = [chosen.index(sources[i]) for i in chosen]
     if _is_int(old.get("num_layers_per_stack")):
         chosen = list(range(2 * count // old["num_layers_per_stack"]))
     for key in LAYER_COUNTS:
@@ -208,11 +223,10 @@ def _attention(old: Config, new: Config) -> None:
         new["swa_num_attention_heads"] = HEADS
     _cap(old, new, HIDDEN_SIZES, HIDDEN)
     _cap(old, new, HEAD_SIZES, HEAD)
-    if _is_int(old.get("qk_rope_head_dim")):
-        new["qk_rope_head_dim"] = 8
-        if old.get("head_dim") == old["qk_rope_head_dim"]:
+    if _is_int(old.get("qk_rope_head_dim")) or _is_int(old.get("qk_nope_head_dim")):
+        new.update({key: min(old[key], size) for key, size in LOW_RANK.items() if _is_int(old.get(key))})
+        if "qk_rope_head_dim" in old and old.get("head_dim") == old["qk_rope_head_dim"]:
             new["head_dim"] = 8
-        new.update({key: size for key, size in LOW_RANK.items() if _is_int(old.get(key))})
     elif _is_int(old.get("v_head_dim")):
         new["v_head_dim"] = HEAD
     new.update({key: RANK for key in ("o_lora_rank", "kv_lora_rank", "q_lora_rank") if _is_int(old.get(key))})
@@ -243,8 +257,8 @@ def _experts(old: Config, new: Config) -> None:
 
 def _widths(old: Config, new: Config, layers: list[int] | None) -> None:
     for key, value in old.items():
-        if key in FEED_FORWARDS and isinstance(value, list):
-            new[key] = [FEED_FORWARD] * len(new[key])
+        if isinstance(value, list) and (key in FEED_FORWARDS or "intermediate_size" in key):
+            new[key] = [FEED_FORWARD if key in FEED_FORWARDS else EXPERT_FEED_FORWARD] * len(new[key])
         if not _is_int(value):
             continue
         if key in FEED_FORWARDS:
@@ -263,6 +277,8 @@ def _widths(old: Config, new: Config, layers: list[int] | None) -> None:
             new[key] = min(value, 2)
         elif key.endswith("_offset"):
             new[key] = min(value, 1)
+        elif WIDTH.search(key) and key not in NOT_WIDTHS and new.get(key) == value:
+            new[key] = min(value, HIDDEN)
     _cap(old, new, OTHER_WIDTHS, HIDDEN)
     _cap(old, new, ["hidden_size_per_layer_input"], 8)
     sized = _first(old, HIDDEN_SIZES)
@@ -272,7 +288,7 @@ def _widths(old: Config, new: Config, layers: list[int] | None) -> None:
 
 def _vocabulary(old: Config, new: Config, vocab: int) -> None:
     for key, value in old.items():
-        if _is_int(value) and VOCAB_SIZE.search(key) and value > vocab:
+        if VOCAB_SIZE.search(key) and ((_is_int(value) and value > vocab) or (value is None and key == "vocab_size")):
             new[key] = vocab
 
 
@@ -293,6 +309,12 @@ def _state_space(old: Config, new: Config) -> None:
                 new[key] = max(1, HIDDEN // 16)
     if _is_int(old.get("intermediate_size")) and _is_int(old.get("state_size")) and _is_int(old.get("expand")):
         new["intermediate_size"] = old["expand"] * HIDDEN
+    if isinstance(old.get("qk_dim_factor"), float):  # its keys' width is a multiple of 64, and its chunks hold a row
+        for key in ("hidden_size", "embedding_dim"):
+            if _is_int(old.get(key)):
+                new[key] = min(old[key], int(HIDDEN / old["qk_dim_factor"]))
+        if "chunk_size" in old:
+            new["chunk_size"] = old["chunk_size"]
 
 
 def _token_ids(new: Config, vocab: int) -> None:
@@ -310,6 +332,8 @@ def _token_ids(new: Config, vocab: int) -> None:
 
 def _positions(old: Config, new: Config) -> None:
     """Rope dictionaries: factor lists and sections must fit half a head."""
+    if isinstance(old.get("axial_pos_embds_dim"), (list, tuple)):  # parts of the width, of a table of rows and columns
+        new["axial_pos_embds_dim"], new["axial_pos_shape"] = [HEAD, HIDDEN - HEAD], [4, 4]
     counted = _first(old, HEAD_COUNTS)
     size = new.get("qk_rope_head_dim") or new.get("head_dim") or HIDDEN // (new[counted] if counted else HEADS)
     partial = old.get("partial_rotary_factor") or 1.0

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from typing import TYPE_CHECKING, Any
 
-from hflint.verify import generate, load, measure, memory
+from hflint.verify import generate, load, measure, memory, sized
 from hflint.verify.child import TRL_TRAINERS
 from hflint.verify.libraries import UnavailableError, attribute, library
 from hflint.verify.setup import Training
@@ -42,7 +42,7 @@ def train(run: Run) -> None:
 def _by_hand(run: Run) -> None:
     """A plain loop, where a program prepares an adapter and its trainer is not known."""
     torch = library("torch")
-    ids = torch.tensor([run.tokenizer(text)["input_ids"][:LENGTH] for text in SENTENCES[:2]], device=run.model.device)
+    ids = torch.tensor([_ids(run, text)[: _length(run)] for text in SENTENCES[:2]], device=run.model.device)
     parameters = [p for p in run.model.parameters() if p.requires_grad]
     optimizer = torch.optim.AdamW(parameters, lr=1e-3)
     run.model.train()
@@ -54,6 +54,17 @@ def _by_hand(run: Run) -> None:
         optimizer.step()
         optimizer.zero_grad()
         _step(run, step + 1, float(loss.detach()))
+
+
+def _length(run: Run) -> int:
+    """Tokens of a row."""
+    return sized.LENGTH if run.plan.sized else LENGTH
+
+
+def _ids(run: Run, text: str) -> list[int]:
+    """The ids of a text; of a long one where the model has a real size."""
+    ids: list[int] = run.tokenizer(text)["input_ids"]
+    return ids if not run.plan.sized else (ids * (1 + sized.LENGTH // len(ids)))[: sized.LENGTH]
 
 
 def _after_backward(run: Run, model: Any, step: int, saved: int) -> None:
@@ -114,7 +125,7 @@ def _arguments(run: Run, setup: Training) -> Any:
     if not best:
         kwargs["save_strategy"] = "no"
     if isinstance(kwargs.get("max_length"), int):
-        kwargs["max_length"] = min(kwargs["max_length"], 64)
+        kwargs["max_length"] = min(kwargs["max_length"], sized.LENGTH if run.plan.sized else 64)
     if run.device == "cpu":
         if kwargs.pop("tf32", None) is not None:
             run.notes.append("tf32 was left out: there is no GPU")
@@ -152,6 +163,8 @@ def _rows(run: Run, setup: Training, *, padded: bool) -> Any:
     usual = "preference" if setup.trainer != "SFTTrainer" else "text"
     shape = setup.dataset or (usual if trl else "tokenized")
     texts = [SENTENCES[i % len(SENTENCES)] for i in range(ROWS)]
+    if run.plan.sized:
+        texts = [" ".join([text] * (sized.LENGTH // 16)) for text in texts]
     if shape == "text":
         return _dataset([{"text": text} for text in texts], run)
     if shape == "messages":
@@ -172,9 +185,10 @@ def _row(run: Run, text: str, number: int, *, padded: bool, labels: bool) -> dic
     loader = (run.setup.model.loader if run.setup.model else "") or ""
     causal = "CausalLM" in loader
     tokenizer = run.tokenizer
-    ids = tokenizer(text)["input_ids"][: 64 if padded else LENGTH - 1]
-    while not padded and len(ids) < LENGTH - 1:  # one length, for nothing pads
-        ids += ids[: LENGTH - 1 - len(ids)]
+    most = _length(run) - 1
+    ids = _ids(run, text)[: max(64, most) if padded else most]
+    while not padded and len(ids) < most:  # one length, for nothing pads
+        ids += ids[: most - len(ids)]
     if causal and tokenizer.eos_token_id is not None:
         ids = [*ids, tokenizer.eos_token_id]
     row: dict[str, Any] = {"input_ids": ids, "attention_mask": [1] * len(ids)}
@@ -250,26 +264,29 @@ def estimate(run: Run) -> None:
     """What training the full-size model takes, counted on the meta device, at the batch and length as written."""
     setup = run.setup.training or Training()
     lengths = [c.kwargs.get("max_length") for c in run.setup.tokenizer_calls] + [setup.arguments.get("max_length")]
-    length = next((n for n in lengths if isinstance(n, int)), 512)
+    length = sized.LENGTH if run.plan.sized else next((n for n in lengths if isinstance(n, int)), 512)
     try:
         found = _estimated(run, setup, length)
     except UnavailableError as error:  # a figure less, not a failed run
         run.notes.append(f"no estimate: {error}")
         return
-    known = run.setup.model.facts.parameters if run.setup.model else None
+    known = run.setup.model.facts.parameters if run.setup.model and not run.plan.sized else None
     if known and not 0.8 < found.parameters / known < 1.25:
         run.notes.append("no estimate: the model's config is not at hand, and its type's default is of another size")
     else:
         run.outcome.estimate = found.to_json()
+        if run.plan.sized and (measured := run.outcome.peak_bytes):
+            run.outcome.estimate |= {"measured": measured, "error": round(found.total / measured - 1, 3)}
 
 
 def _estimated(run: Run, setup: Training, length: int) -> memory.Estimate:
     assert run.sources is not None  # noqa: S101 - the phase needs a config
+    batch = int(setup.arguments.get("per_device_train_batch_size", 8))
     return memory.estimate(
         run.sources.config or {},
         loader=run.setup.model.loader if run.setup.model else "AutoModelForCausalLM",
         dtype=run.dtype,
-        batch=int(setup.arguments.get("per_device_train_batch_size", 8)),
+        batch=min(batch, MOST_BATCH) if run.plan.sized else batch,
         length=length,
         checkpointing=bool(run.outcome.checkpointing),
         adapter=run.setup.adapter,

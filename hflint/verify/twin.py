@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import shutil
@@ -72,11 +73,24 @@ def full_config(model_type: str, config: Mapping[str, Any] | None = None) -> Any
 
 def twin_config(full: Any, vocab: int, **overrides: Any) -> Any:
     """The configuration object of the twin of `full`."""
-    small = shrink(full.to_dict(), vocab)
+    config = full.to_dict()
+    text = full
+    with contextlib.suppress(AttributeError, ValueError):  # there may be none, or several
+        text = full.get_text_config()
+    if "mrope_section" in getattr(type(text), "ignore_keys_at_rope_validation", ()):
+        _name_sections(config if text is full else config["text_config"])
+    small = shrink(config, vocab)
     for key in _DROPPED:
         small.pop(key, None)
     small.update(overrides)
     return type(full).from_dict(small)
+
+
+def _name_sections(config: dict[str, Any]) -> None:
+    """Write into rope parameters the sections that model code takes where a configuration names none; they must shrink."""
+    rope = config.get("rope_parameters")
+    if isinstance(rope, dict) and "rope_type" in rope:
+        rope.setdefault("mrope_section", [3, 3, 2])
 
 
 def parameter_names(model: Any) -> set[str]:

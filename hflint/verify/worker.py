@@ -91,6 +91,9 @@ class Worker:
                 os.environ[name] = "1"
         for name, value in _QUIET.items():
             os.environ.setdefault(name, value)
+        temporary = self.folder / "tmp"
+        temporary.mkdir(parents=True, exist_ok=True)
+        os.environ["TMPDIR"] = str(temporary)  # libraries make caches there when they are imported
         environment = {
             "python": platform.python_version(),
             "executable": sys.executable,

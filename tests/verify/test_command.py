@@ -262,6 +262,19 @@ def test_verdicts_are_taken_over_from_an_earlier_report(run):
 
 
 @pytest.mark.usefixtures("report")
+def test_verdicts_of_other_libraries_are_not_taken_over(run):
+    changed = json.loads(Path("all.json").read_text(encoding="utf-8"))
+    changed["environment"]["libraries"]["transformers"] = "1.0"
+    for verdict in changed["verdicts"]:
+        verdict["figure"] = "of other libraries"
+    Path("old.json").write_text(json.dumps(changed), encoding="utf-8")
+    result = run("right.py", "--select", "missing-pad-token", "--resume", "old.json")
+    assert "old.json was made with other libraries" in result.stderr
+    assert "of other libraries" not in result.stdout
+    assert result.exit_code == 0
+
+
+@pytest.mark.usefixtures("report")
 @pytest.mark.parametrize("ending", ["html", "md"])
 def test_reports_for_readers(run, ending):
     run("right.py", "--select", "missing-pad-token", "--resume", "all.json", "--report", f"report.{ending}")
@@ -316,6 +329,7 @@ def test_a_finding_whose_rule_has_no_probe_is_named(run):
     ("arguments", "said"),
     [
         (["--report", "report.txt"], "report.txt: a report is .html, .md or .json"),
+        (["--report", "nowhere/report.html"], "nowhere/report.html: there is no folder nowhere"),
         (["--select", "no-such-rule"], "no-such-rule"),
         (["--resume", "nowhere.json"], "nowhere.json: cannot be read"),
         (["--spec", "nowhere.json"], "nowhere.json: cannot be read"),
@@ -359,6 +373,17 @@ def test_evidence_is_recorded_for_a_page(run, monkeypatch, tmp_path):
     assert evidence.libraries["transformers"] == version("transformers")
 
 
+@pytest.mark.usefixtures("libraries")
+def test_nothing_is_kept_of_a_gpu_that_is_not_there(run, monkeypatch, tmp_path):
+    if sys.modules.get("torch") and sys.modules["torch"].cuda.is_available():
+        pytest.skip("there is one")
+    monkeypatch.setattr(hflint.evidence, "evidence_folder", lambda: tmp_path)
+    result = run("--record", "--device", "cuda", "--select", "missing-device-map")
+    assert result.exit_code == 2
+    assert "needs a GPU" in " ".join(result.stdout.split())
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_newer_evidence_takes_the_place_of_what_it_repeats(tmp_path):
     old = Evidence(1, 4, 9, "cpu", {"transformers": "4.57.6"}, "2026-01-01", "confirmed", "old")
     new = replace(old, date="2026-02-01", figure="new")
@@ -371,6 +396,19 @@ def test_newer_evidence_takes_the_place_of_what_it_repeats(tmp_path):
     section = evidence_section("a-rule", tmp_path)
     assert section.count("\n| 1, line 4 |") == 4
     assert evidence_section("another-rule", tmp_path) == ""
+
+
+def test_runs_that_differ_by_versions_only_share_a_row(tmp_path):
+    old = Evidence(1, 4, 9, "cpu", {"torch": "2.13.0", "transformers": "4.57.6"}, "2026-01-01", "confirmed", "a | <b>")
+    new = replace(old, libraries={"torch": "2.13.0", "transformers": "5.23.0"}, date="2026-02-01")
+    other = replace(new, line=5, figure="word " * 100)
+    write_record(Record("a-rule").with_runs([old, new, other]), tmp_path)
+    section = evidence_section("a-rule", tmp_path)
+    assert section.count("\n| 1, line ") == 2
+    assert "cpu, transformers 4.57.6 and 5.23.0 |" in section
+    assert "**confirmed**: a \\| \\<b>" in section
+    assert "word ... |" in section
+    assert section.endswith("torch 2.13.0, 2026-01-01, 2026-02-01.")
 
 
 def test_a_page_shows_its_evidence():
@@ -393,27 +431,40 @@ def test_every_rule_with_a_probe_has_evidence_that_bears_it_out():
 
 @pytest.mark.usefixtures("libraries")
 @pytest.mark.skipif(sys.platform == "win32", reason="signals")
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_an_interrupted_run_leaves_nothing(tmp_path, number):
+@pytest.mark.parametrize(("number", "jobs"), [(signal.SIGINT, 1), (signal.SIGTERM, 1), (signal.SIGINT, 2)])
+def test_an_interrupted_run_leaves_nothing(tmp_path, number, jobs):
     temporary = tmp_path / "temporary"
     temporary.mkdir()
-    (tmp_path / "program.py").write_text(PADS.format("gpt2"), encoding="utf-8")
-    command = [sys.executable, "-m", "hflint", "verify", "program.py", "--isolated", "--python", sys.executable]
+    for name in ("program.py", "other.py"):
+        (tmp_path / name).write_text(PADS.format("gpt2"), encoding="utf-8")
+    command = [
+        sys.executable,
+        "-m",
+        "hflint",
+        "verify",
+        "program.py",
+        "other.py",
+        "--isolated",
+        "--python",
+        sys.executable,
+    ]
+    command += ["--jobs", str(jobs)]
     root = Path(hflint.evidence.__file__).parent.parent
     environment = {**os.environ, "TMPDIR": str(temporary), "PYTHONPATH": str(root)}
     started = subprocess.Popen(
         command, cwd=tmp_path, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
     try:
-        while not (workers := [pid for pid in processes_in(temporary) if pid != started.pid]):
+        while len(workers := [pid for pid in processes_in(temporary) if pid != started.pid]) < jobs:
             assert started.poll() is None, started.stderr.read()
             time.sleep(0.02)
         assert list(temporary.glob("hflint-verify-*"))
-        started.send_signal(number)
+        for _ in range(3):  # impatience must not cut the clearing up short
+            started.send_signal(number)
         _, said = started.communicate(timeout=60)
     finally:
         started.kill()
     assert (started.returncode, said) == (130, "error: interrupted\n")
     assert workers
     assert not left_in(temporary)
-    assert not list(temporary.glob("hflint-verify-*"))
+    assert not list(temporary.iterdir())

@@ -127,6 +127,20 @@ def test_the_other_findings_can_be_mended_on_both_sides(cases):
     assert "pad_token" in case.others.after.tokenizer.attributes
 
 
+def test_of_findings_that_say_the_same_each_is_its_own(cases):
+    text = (
+        "from transformers import AutoModelForCausalLM, AutoTokenizer, TrainingArguments\n"
+        'tokenizer = AutoTokenizer.from_pretrained("tiiuae/falcon-7b", trust_remote_code=True)\n'
+        'model = AutoModelForCausalLM.from_pretrained("tiiuae/falcon-7b", trust_remote_code=True)\n'
+        'args = TrainingArguments("out", evaluation_strategy="epoch")\n'
+    )
+    found = [one.others for one in cases(text) if one.rule == "unnecessary-remote-code"]
+    assert [one.before.bindings[0].target.rpartition(".")[2] for one in found] == [
+        "AutoTokenizer",
+        "AutoModelForCausalLM",
+    ]
+
+
 @pytest.mark.parametrize(
     ("text", "before", "after"),
     [

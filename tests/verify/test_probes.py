@@ -1,6 +1,6 @@
 import pytest
 
-from hflint.verify.outcome import PHASES, Outcome, Plan, Raised
+from hflint.verify.outcome import PHASES, Outcome, Plan, Raised, Warned
 from hflint.verify.probes import PROBES, find_probe, judge
 
 NO_PAD = "Asking to pad but the tokenizer does not have a padding token."
@@ -84,6 +84,50 @@ def test_every_pair_of_runs_ends_as_a_verdict(before, after, verdict, reason):
         ("tokenizer-model-mismatch", {"outside": 70}, {"outside": 0}, "confirmed", "70 token ids"),
         ("nothing-quantized", {"quantized_share": 0.029}, {"quantized_share": 0.87}, "improved", "2.9% to 87.0%"),
         (
+            "missing-chat-template",
+            {"chat": {"given": "<s>hello", "before": "<s><|user|>", "after": "<|assistant|>"}},
+            {"chat": {"given": "<s><|user|>hello<|assistant|>", "before": "<s><|user|>", "after": "<|assistant|>"}},
+            "confirmed",
+            "is given '<s>hello', without the template's '<s><|user|>' and '<|assistant|>'",
+        ),
+        ("missing-chat-template", {}, {}, "cannot tell", ""),
+        (
+            "max-length-beyond-model",
+            {"longest": 1024, "positions": 512},
+            {"longest": 512, "positions": 512},
+            "confirmed",
+            "1024 tokens for a model of 512 positions",
+        ),
+        ("max-length-beyond-model", {"longest": 9}, {}, "cannot tell", ""),
+        ("unnecessary-remote-code", {"own_code": ("OwnModel",)}, {}, "confirmed", "OwnModel runs"),
+        ("unnecessary-remote-code", {}, {}, "not reproduced", ""),
+        (
+            "tokenizer-model-mismatch",
+            {"text_loss": 9.0, "own_text_loss": 0.01},
+            {"text_loss": 0.01, "same_tokens": 1.0},
+            "confirmed",
+            "(loss 0.01) it no longer reads: 9.00",
+        ),
+        ("tokenizer-model-mismatch", {"text_loss": 9.0, "own_text_loss": 8.9}, {}, "cannot tell", ""),
+        ("tokenizer-model-mismatch", {"same_tokens": 0.02}, {"same_tokens": 1.0}, "confirmed", "2% of the ids"),
+        ("lora-targets", {"unmatched": ("all-linear",)}, {}, "confirmed", "no module is called 'all-linear'"),
+        ("lora-targets", {"unmatched": ("c_attn",)}, {}, "not reproduced", ""),
+        ("pickle-weights", {"ran_pickle": True}, {"ran_pickle": False}, "confirmed", "code in a pickle"),
+        (
+            "pickle-weights",
+            {"ran_pickle": True, "pickles": ("a.bin",), "bindings": ({"names": ["weights_only"]},)},
+            {"pickles": ("a.bin",), "bindings": ({"names": []},)},
+            "confirmed",
+            "code in a pickle",
+        ),
+        (
+            "pickle-weights",
+            {"ran_pickle": True, "pickles": ("a.bin",), "bindings": ({"names": ["use_safetensors"]},)},
+            {"pickles": ("a.bin",), "bindings": ({"names": []},)},
+            "fix fails",
+            "a.bin was read",
+        ),
+        (
             "removed-argument",
             {"bindings": ({"what": "f", "ok": False, "text": "TypeError: no 'x'"},)},
             {"bindings": ({"what": "f", "ok": True, "text": ""},)},
@@ -105,9 +149,66 @@ def test_a_probe_reads_its_claim(name, before, after, verdict, figure):
     assert figure in found.figure
 
 
+def test_where_a_twin_lies_is_not_evidence():
+    text = "The repository /tmp/hflint-verify-x1/worker-0/twin-ab needs trust_remote_code"
+    assert "hflint-verify" not in judge(PROBES["missing-remote-code"], raised(text), None).figure
+
+
 @pytest.mark.parametrize("name", ["missing-device-map", "mixed-precision-mismatch"])
 def test_what_only_a_gpu_can_decide_says_so(name):
     assert judge(PROBES[name], Outcome(device="cpu"), Outcome()).reason == "needs a GPU"
+    slow = Outcome(status="timeout", reason="timed out after 9 s", device="cpu")
+    assert judge(PROBES[name], slow, None).reason.endswith("timed out after 9 s")
+
+
+DEPRECATED = Warned("transformers warning", "`torch_dtype` is deprecated! Use `dtype` instead!", "load")
+RENAMED = {"what": "transformers.AutoModel.from_pretrained", "ok": None, "text": "", "names": ["torch_dtype"]}
+
+
+@pytest.mark.parametrize(
+    ("after", "verdict", "reason"),
+    [
+        (
+            raised("got 'warmup_ratio'", "TypeError", "train"),
+            "cannot tell",
+            "with and without the fix it raises TypeErr",
+        ),
+        (raised("got 'fp16'", "TypeError", "train"), "fix fails", "the fixed program raises TypeError: got 'fp16'"),
+        (raised("got 'warmup_ratio'", "TypeError", "load"), "fix fails", "the fixed program raises"),
+        (Outcome(), "confirmed", ""),
+    ],
+)
+def test_an_exception_that_was_there_before_is_not_the_fixs(after, verdict, reason):
+    before = raised("got 'warmup_ratio'", "TypeError", "train")
+    before.warnings, before.bindings = (DEPRECATED,), (RENAMED,)
+    found = judge(PROBES["renamed-argument"], before, after)
+    assert (found.verdict, found.figure) == (verdict, DEPRECATED.text)
+    assert found.reason.startswith(reason)
+
+
+def bound(outcome, ok, *names, what="transformers.AutoModel.from_pretrained"):
+    unread = f"nothing reads {names[0]}" if names and ok is None else ""
+    outcome.bindings = ({"what": what, "ok": ok, "text": "refused", "names": names, "unread": unread},)
+    return outcome
+
+
+LATER = ("no encode_plus", "AttributeError", "tokenize")
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "verdict"),
+    [
+        (bound(Outcome(), False, "old"), bound(raised(*LATER), True), "confirmed"),
+        (bound(raised(*LATER), None, "old"), bound(raised(*LATER), None), "confirmed"),
+        (bound(raised(*LATER), None, "old"), bound(raised("x", phase="load"), None), "fix fails"),
+        (bound(Outcome(), None, "old"), bound(raised(*LATER), None), "fix fails"),
+        (bound(Outcome(), False, "old"), bound(raised(*LATER), None, what="tokenizer.encode"), "fix fails"),
+        (bound(raised(*LATER), None, "old"), bound(raised(*LATER), None, what="tokenizer.encode"), "cannot tell"),
+        (bound(Outcome(), False, "old"), bound(raised(*LATER), False, "new"), "fix fails"),
+    ],
+)
+def test_a_call_that_is_taken_decides_whatever_another_raises(before, after, verdict):
+    assert judge(PROBES["removed-argument"], before, after).verdict == verdict
 
 
 def test_probes_ask_for_phases_that_exist():

@@ -55,3 +55,50 @@ def test_experts_and_sub_configurations_shrink_too():
 def test_what_is_small_already_stays():
     tiny = {"num_hidden_layers": 1, "hidden_size": 32, "num_attention_heads": 2, "vocab_size": 100}
     assert shrink(tiny) == tiny
+
+
+def test_the_other_names_of_widths_heads_and_layers_shrink():
+    small = shrink({"dim": 768, "hidden_dim": 3072, "n_heads": 12, "n_layers": 6, "vocab_size": 30522})
+    assert small == {"dim": 64, "hidden_dim": 64, "n_heads": 4, "n_layers": 2, "vocab_size": 512}
+    assert shrink({"hidden_size": 768, "projector_hidden_size": 4096, "out_channels": 256, "patch_dim": 768}) == {
+        "hidden_size": 64, "projector_hidden_size": 64, "out_channels": 64, "patch_dim": 768,
+    }  # fmt: skip
+
+
+def test_stages_keep_their_ratios_and_heads():
+    swin = {"embed_dim": 96, "depths": [2, 2, 6, 2], "num_heads": [3, 6, 12, 24], "hidden_size": 768, "patch_size": 4}
+    small = shrink(swin | {"image_size": 224})
+    assert small == {
+        "embed_dim": 24, "depths": [2, 2, 2, 2], "num_heads": [3, 6, 12, 24], "hidden_size": 192, "patch_size": 4,
+        "image_size": 64,
+    }  # fmt: skip
+    assert shrink({"hidden_sizes": [64, 128, 320, 512], "depths": [3, 4, 6, 3]}) == {
+        "hidden_sizes": [16, 32, 80, 128], "depths": [2, 2, 2, 2],
+    }  # fmt: skip
+    assert shrink({"conv_dim": [512] * 7})["conv_dim"] == [16] * 7
+
+
+def test_layers_that_are_read_out_are_among_those_left():
+    names = ["stem", *(f"stage{i}" for i in range(1, 13))]
+    backbone = {
+        "num_hidden_layers": 12,
+        "stage_names": names,
+        "out_indices": [3, 6, 9],
+        "out_features": ["a", "b", "c"],
+    }
+    small = shrink(backbone)
+    assert small["num_hidden_layers"] == 3
+    assert small["out_indices"] == [1, 2, 3]
+    assert small["out_features"] == ["stage1", "stage2", "stage3"]
+    assert len(small["stage_names"]) == 4
+    assert shrink({"vision_feature_layer": [24, 18]})["vision_feature_layer"] == [0, 1]
+    assert shrink({"vision_feature_layer": [-2, -9]})["vision_feature_layer"] == [-2, -9]
+
+
+def test_layers_that_take_the_keys_of_another_keep_it():
+    sources = [0, 0, 2, 2, 4, 4]
+    types = ["full", "shared"] * 3
+    small = shrink({"num_hidden_layers": 6, "layer_types": types, "kv_source_layers": sources})
+    left = small["kv_source_layers"]
+    assert len(left) == small["num_hidden_layers"] == len(small["layer_types"])
+    assert all(left[source] == source <= layer for layer, source in enumerate(left))

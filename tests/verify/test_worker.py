@@ -80,6 +80,59 @@ def test_a_run_past_its_memory_is_killed(run_setup):
     assert (outcome.status, outcome.reason) == ("memory", "took more than 0.01 GiB of memory")
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="limits of another process are Linux's")
+def test_a_run_that_gets_no_memory_is_a_verdict_of_one_line(session):
+    import resource
+
+    def starve(case, _side, event):
+        if case.line == 1 and event.get("phase") == "load":
+            resource.prlimit(session.workers[0]._child, resource.RLIMIT_AS, (1 << 20, 1 << 20))
+
+    rule = "missing-gradient-checkpointing"
+    cases = [Case(rule, "a.py", 1, LONG), Case("removed-import", "a.py", 2, Setup(imports=("transformers.AdamW",)))]
+    starved, fine = session.verify(cases, starve)
+    assert starved.before.status in ("memory", "killed", "raised")
+    assert starved.verdict.verdict == "cannot tell"
+    assert "\n" not in starved.verdict.reason
+    assert starved.before.reason in starved.verdict.reason
+    assert fine.verdict.verdict == "confirmed"
+
+
+def test_results_of_several_workers_come_in_order():
+    imports = ("transformers.AdamW", "transformers.AutoModel", "transformers.NoSuchName", "transformers.AutoConfig")
+    cases = [Case("removed-import", "a.py", n, Setup(imports=(name,))) for n, name in enumerate(imports, 1)]
+    with Session(sys.executable, jobs=2) as running:
+        used = running.workers
+        results = list(running.verify(cases))
+        pids = {worker._process.pid for worker in used if worker._process}
+        assert sorted(one.line for one in running.finished) == [1, 2, 3, 4]
+        folder = running.folder
+    assert [one.line for one in results] == [1, 2, 3, 4]
+    assert [one.verdict.verdict for one in results] == ["confirmed", "not reproduced"] * 2
+    assert len(pids) > 1
+    assert all(gone(pid) for pid in pids)
+    assert not folder.exists()
+
+
+def test_a_session_that_has_ended_starts_no_worker_again(bare):
+    with Session(bare, jobs=2) as running:
+        pass
+    for worker in running.workers:
+        with pytest.raises(SessionError, match="has ended"):
+            worker.run(Setup(), Plan(), lambda _: None)
+    assert not running.folder.exists()
+
+
+def test_what_libraries_keep_for_themselves_goes_with_the_session(bare, tmp_path, monkeypatch):
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setattr("tempfile.tempdir", None)
+    with Session(bare) as running:
+        variables = Path(f"/proc/{running.workers[0]._process.pid}/environ")
+        assert not variables.exists() or f"TMPDIR={tmp_path}".encode() in variables.read_bytes()
+        assert (running.workers[0].folder / "tmp").is_dir()
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_killed_child_is_a_verdict_and_the_others_go_on(session):
     def kill(case, _side, event):
         if case.line == 1 and event.get("phase") == "train":
@@ -149,6 +202,21 @@ def test_results_are_taken_up_again_and_not_run_twice(session):
     again = list(session.verify(cases, lambda *event: events.append(event), known=data))
     assert again[0].verdict == first[0].verdict
     assert events == []
+
+
+def test_what_was_cut_short_is_run_again(session):
+    (first,) = session.verify([Case("fp32-inference", "a.py", 1, Setup(model=model("no-such-type")))])
+    assert first.before.status == "unavailable"
+    events = []
+    again = list(
+        session.verify(
+            [Case("fp32-inference", "a.py", 1, Setup(model=model("no-such-type")))],
+            lambda *e: events.append(e),
+            [first],
+        )
+    )
+    assert events
+    assert again[0].verdict == first.verdict
 
 
 INTERRUPTED = """
