@@ -67,7 +67,7 @@ class Change:
         removed: first release that does not take it.
         restored: first release that takes it again.
         gaps: releases before `removed` that do not take it either, as specifiers: ">=0.12,<0.12.1".
-        effect: what using it does once removed: an exception's name, "ignored" (silently) or "warns" (and ignored).
+        effect: what using it does once removed: the exceptions that it may raise, "ignored" (silently) or "warns" (and ignored).
         replacement: what to write instead; a qualified name for names and modules, an argument's or method's name else.
         replacement_since: first release of `replacement_library` that has the replacement; None where not known.
         certain: that renaming, deleting or taking over one of `values` keeps the meaning in all releases that have both.
@@ -296,7 +296,7 @@ def _owners(owner: str) -> list[str]:
     package, *path = owner.split(".")
     if package == "transformers" and len(path) > 1 and path[-1] in _METHODS:
         base = next(base for endings, base in _BASES if path[-2].endswith(endings))
-        return [f"{package}.{base}.{path[-1]}"]
+        return [".".join([package, *path[-2:]]), f"{package}.{base}.{path[-1]}"]
     if package == "transformers" and path[-1:] == ["push_to_hub"] and not path[0].endswith("Trainer"):
         return [f"{package}.PushToHubMixin.push_to_hub"]
     return [owner, ".".join([package, *path[-2:]]), ".".join([package, *path[-1:]])]

@@ -112,7 +112,9 @@ def _surroundings(one: LibraryCall) -> Iterator[str]:
 
 def _facts(one: LibraryCall, project: Project) -> Iterator[str]:
     model_id = one.id.constant if isinstance(one, Load) else None
-    facts = project.models.find(model_id) if isinstance(model_id, str) else None
+    revision = one.argument("revision").constant
+    revision = revision if isinstance(revision, str) else None
+    facts = project.models.find(model_id, revision) if isinstance(model_id, str) else None
     if facts is None:
         return
     known = {

@@ -72,8 +72,8 @@ def judge(probe: Probe, before: Outcome, after: Outcome | None) -> Verdict:
     """The verdict of `probe` on a pair of runs; `after` is None where the finding has no fix."""
     shown = probe.shows(before)
     if shown is None:
-        ended = before.status in ("ok", "raised")
-        if probe.gpu and ended and not before.device.startswith("cuda"):  # some of these show on a CPU as well
+        cut = before.status in ("missing", "timeout", "memory", "killed")
+        if probe.gpu and not cut and not before.device.startswith("cuda"):  # some of these show on a CPU as well
             return Verdict(CANNOT_TELL, reason=NEEDS_GPU)
         if before.status == "ok":
             unsaid = probe.silence(before) if probe.silence else None

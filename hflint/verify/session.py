@@ -135,9 +135,10 @@ class WorkerProcess:
 
     def _listen(self, process: subprocess.Popen[bytes], events: Queue[dict[str, Any] | None]) -> None:
         assert process.stdout is not None  # noqa: S101 - a pipe, as started
-        for line in process.stdout:
-            with contextlib.suppress(ValueError):
-                events.put(json.loads(line))
+        with contextlib.suppress(ValueError, OSError):  # closed by `stop`
+            for line in process.stdout:
+                with contextlib.suppress(ValueError):
+                    events.put(json.loads(line))
         events.put(None)
 
     def _send(self, message: Mapping[str, Any]) -> None:

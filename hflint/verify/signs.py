@@ -284,7 +284,9 @@ def _pickles(outcome: Outcome) -> dict[str, str]:
     """What each argument that lets pickles in did, by its name."""
     found = {}
     if outcome.ran_pickle:
-        found["weights_only"] = "code in a pickle of weights ran when it was loaded like this"
+        found["weights_only"] = (
+            "code in a pickle of weights, whose config.json names no dtype, ran when it was loaded like this"
+        )
     if outcome.pickles:
         found["use_safetensors"] = f"{outcome.pickles[0]} was read, beside the same weights as safetensors"
     return found

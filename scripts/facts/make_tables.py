@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 TABLES = Path(__file__).parents[2] / "hflint" / "facts" / "tables"
 CORRECTIONS = Path(__file__).with_name("corrections.toml")
 TRAINING = "transformers.TrainingArguments"
+LOADING = {"transformers.AutoTokenizer.from_pretrained": "transformers.PreTrainedTokenizerBase.from_pretrained"}
 # What is called with keywords that it names itself: all of what it takes and took can be read. Others stand in the corrections.
 OWNERS = {
     "transformers": r"(Seq2Seq)?Trainer|TrainingArguments",
@@ -298,8 +299,10 @@ def moved(owner: str, name: str, facts: list[Facts]) -> str:
 
 
 def inheriting(library: str, facts: list[Facts], fields: set[str]) -> dict[str, Any]:
-    """The classes that take over the changes of TrainingArguments, but for those of fields that they define themselves."""
+    """What takes over the changes of another: classes those of TrainingArguments, but for those of fields that they define themselves."""
     package, found = library.replace("-", "_"), {}
+    if library == "transformers":
+        found |= {name: {"owner": of, "except": []} for name, of in LOADING.items()}
     for name in sorted({name for one in facts for name in one["callables"] if "." not in name}):
         calls = [one["callables"][name] for one in facts if name in one["callables"] and name in one["names"]]
         if library == "transformers" and any("TrainingArguments" in one["bases"] for one in calls if "bases" in one):

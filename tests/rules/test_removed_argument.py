@@ -52,6 +52,9 @@ def mended(report_of, code, **target):
         ("pipeline('ner', pipeline_class=Ours, grouped_entities=True)", []),
         ("pipeline('fill-mask', framework='pt')", [("error", "framework")]),
         ("pipeline('sentiment-analysis', framework='pt', use_auth_token=t)", []),
+        ("pipeline('automatic-speech-recognition', framework='pt')", []),
+        ("pipeline('image-text-to-text', framework='pt')", []),
+        ("pipeline('text-generation', framework='pt')", [("error", "framework")]),
         ("pipeline(task, framework='pt')", []),
         ("pipeline(model='dslim/bert-base-NER', grouped_entities=True)", [("error", "grouped_entities")]),
         ("pipeline('text-generation', model_kwargs={'load_in_4bit': True})", [("error", "load_in_4bit")]),
@@ -91,6 +94,30 @@ def test_the_message_says_when_what_happens_and_what_the_project_allows(report_o
 )
 def test_versions_decide(report_of, code, target, expected):
     assert found(report_of, code, transformers=target) == expected
+
+
+@pytest.mark.parametrize(
+    ("code", "target", "expected"),
+    [
+        ("pipeline('question-answering', framework='pt')", "5.2.0", []),
+        ("pipeline('vqa', framework='pt')", "5.2.0", []),
+        ("pipeline('image-to-image', framework='pt')", "5.2.0", []),
+        ("pipeline('ner', framework='pt')", "5.2.0", [("error", "framework")]),
+        ("pipeline('ner', framework='pt')", "4.57.6", []),
+        ("pipeline('fill-mask', use_auth_token=t)", "4.57.6", [("error", "use_auth_token")]),
+        ("pipeline('text2text-generation', use_auth_token=t)", "4.57.6", [("error", "use_auth_token")]),
+        ("pipeline('question-answering', use_auth_token=t)", "4.57.6", []),
+        ("pipeline('fill-mask', use_auth_token=t)", "4.31.0", []),
+    ],
+)
+def test_what_a_pipeline_takes_depends_on_its_task(report_of, code, target, expected):
+    assert found(report_of, code, transformers=target) == expected
+
+
+def test_an_argument_that_one_release_forgot_is_said_to_be_gone_there(report_of):
+    code = "from trl import KTOTrainer\nKTOTrainer(model=m, tokenizer=t)\n"
+    (finding,) = report_of(code, "HF601", trl="0.12.0").findings
+    assert "in trl 0.12 (TypeError); this project allows 0.12.0 (" in finding.message
 
 
 @pytest.mark.parametrize(

@@ -67,6 +67,32 @@ def test_a_class_says_what_it_takes_and_what_of_that_is_deprecated(read) -> None
     assert (made["rest"], made["declared"]) == ("raises", {"old": "size"})
 
 
+NEW = """
+class Sequence:
+    def __new__(cls, feature=None, length=-1, **kwargs):
+        return List(feature=feature, length=length, **kwargs)
+class Single:
+    def __new__(cls, name):
+        return super().__new__(cls)
+class Both(Single):
+    def __init__(self, size):
+        self.size = size
+class Text(str):
+    def __new__(cls, data):
+        return str.__new__(cls, data)
+"""
+
+
+def test_a_class_without_an_init_takes_what_its_new_takes(read) -> None:
+    made = read({"__init__.py": "from .tools import *", "tools.py": NEW})["callables"]
+    assert {name: (list(one["names"]), one["rest"]) for name, one in made.items()} == {
+        "Sequence": (["feature", "length"], "open"),
+        "Single": (["name"], "raises"),
+        "Both": (["size"], "raises"),
+        "Text": ([], "open"),
+    }
+
+
 def test_a_subclass_that_hands_on_something_else_is_no_alias(read) -> None:
     facts = read({"__init__.py": LAZY, "tools.py": TOOLS.replace("(*args, **kwargs)\nC", "(size=1)\nC")})
     assert facts["aliases"] == {}

@@ -222,3 +222,21 @@ def test_a_tokenizer_call_is_made_as_written(run_setup):
         Setup(model=model(), tokenizer=Tokenizer(facts=PAD), tokenizer_calls=calls), ("load", "tokenize")
     )
     assert outcome.phase == "tokenize"
+
+
+@pytest.mark.parametrize(("stride", "status"), [(128, "ok"), (512, "raised")])
+def test_overlapping_rows_are_cut_with_their_length(run_setup, stride, status):
+    lengths = {"padding": "max_length", "max_length": 384, "stride": stride}
+    call = TokenizerCall({"truncation": True, "return_overflowing_tokens": True, **lengths}, batch=True)
+    outcome = run_setup(Setup(tokenizer=Tokenizer(facts=PAD), tokenizer_calls=(call,)), ("load", "tokenize"))
+    assert outcome.status == status, outcome.reason
+    assert "stride" in outcome.reason or not outcome.raised
+
+
+def test_a_tokenizer_of_another_model_is_no_defect_of_the_call(run_setup):
+    """Its ids have no embedding, and only the model that is given them says so."""
+    tokenizer = Tokenizer(id="acme/other", facts=replace(PAD, vocab_size=50257))
+    setup = replace(setups.pads(), model=model(facts={"vocab_size": 32000}), tokenizer=tokenizer)
+    outcome = run_setup(setup, ("load", "tokenize"))
+    assert (outcome.status, outcome.text_loss) == ("ok", None)
+    assert outcome.outside

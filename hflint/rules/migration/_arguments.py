@@ -53,7 +53,12 @@ def changed_arguments(call: LibraryCall, context: Context) -> Iterator[Change]:
     if not changes or (call.library == "trl" and imports_unsloth(context)):
         return
     for name in call.arguments:
-        if name in changes and _is_given(call, name) and not is_own(call, name) and not _is_kept(call, changes[name], context):
+        if (
+            name in changes
+            and _is_given(call, name)
+            and not is_own(call, name)
+            and not _is_kept(call, changes[name], context)
+        ):
             yield changes[name]
 
 

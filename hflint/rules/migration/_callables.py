@@ -101,7 +101,7 @@ class Target:
         return name.startswith("_") or name in model_settings() or any(one.knows(name) for one in self.signatures)
 
     def _takes_nothing(self, allowed: Range) -> bool:
-        """Whether it is a class that has no `__init__` there, as far as the tables say: it may have a `__new__`, which they do not."""
+        """Whether it is a class that has no `__init__` there, as far as the tables say: then they miss how it is made."""
         makes = self.name.rpartition(".")[2][:1].isupper()
         return makes and not self.parameters({allowed.library: allowed})
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 _SAID = {  # what each argument does where it is False, and what becomes of a load without it
     "weights_only": (
-        "any Python code in a `.bin` file runs when it is unpickled; by default only tensors are read from it",
+        "any Python code in a `.bin` file can run when it is unpickled; by default only tensors are read from it",
         "a file that holds other objects than tensors is refused then",
     ),
     "use_safetensors": (
