@@ -295,3 +295,16 @@ def test_the_cache_forgets_what_is_gone_and_what_is_old():
     for number in range(cache.KEPT + 3):
         run(files[1:], target={"transformers": f"4.{40 + number}"})
     assert len(list(Path(cache.FOLDER).glob("*.json"))) == cache.KEPT
+
+
+def test_a_package_is_checked_from_within(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "__init__.py").touch()
+    (tmp_path / "names.py").write_text('NAME = "gpt2"\n')
+    (tmp_path / "a.py").write_text(
+        "from names import NAME\nfrom transformers import AutoTokenizer\n\n"
+        'AutoTokenizer.from_pretrained(NAME)(["a", "b"], padding=True)\n'
+    )
+    monkeypatch.chdir(tmp_path)
+    path = Path("a.py")
+    report = check_data(path.read_bytes(), path, "a.py", Projects(isolated=True).of(path))
+    assert [finding.code for finding in report.findings] == ["HF101"]

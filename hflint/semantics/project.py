@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from hflint.files import Source
 
 LARGEST = 200_000  # bytes of a module that is followed into
-KEPT = 400  # parsed statements that are kept from one program to the next, of some 100 KB each
+KEPT = 200  # parsed statements that are kept from one program to the next, of some 100 KB each
 _FOREIGN = (
     LIBRARIES | sys.stdlib_module_names | {"torch", "numpy", "pandas", "tqdm", "sklearn", "scipy", "tensorflow", "jax"}
 )
@@ -125,11 +125,12 @@ class Modules:
         Raises:
             TooDeepError: it is nested too deeply.
         """
-        known = self._known.get(source.path)
+        path = source.path.absolute()
+        known = self._known.get(path)
         if known is None or known.source.text != source.text:
             known = Foreign(source, self._parsed)
-            if len(source.text) <= LARGEST and source.path.is_relative_to(self._folder):
-                self._known[source.path] = known
+            if len(source.text) <= LARGEST and path.is_relative_to(self._folder):
+                self._known[path] = known
         return known.outline
 
     def find(self, importer: Path, name: str) -> tuple[Foreign | None, str] | None:
@@ -140,7 +141,7 @@ class Modules:
         """
         key = os.path.dirname(importer), name  # noqa: PTH120 - asked for every import, and a Path is slow to hash
         if key not in self._found:
-            self._found[key] = self._find(importer, name)
+            self._found[key] = self._find(importer.absolute(), name)
         found = self._found[key]
         if found is not None and found[0] is not None:
             self.read.add(found[0].source.path)
@@ -188,7 +189,9 @@ class Modules:
                 folder = folder.parent
             return [folder] if folder.is_relative_to(self._folder) else []
         package = path.parent
-        while self._is_file(package / "__init__.py") and package != self._folder:
+        while (
+            package.is_relative_to(self._folder) and self._is_file(package / "__init__.py") and package != self._folder
+        ):
             package = package.parent
         found = [path.parent, package, self._folder, self._folder / "src"]
         return [root for root in dict.fromkeys(found) if root.is_relative_to(self._folder)]
