@@ -5,41 +5,38 @@ The tables are made by scripts/facts from the published wheels.
 
 from __future__ import annotations
 
-import json
-from functools import cache
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from packaging.version import Version
+
+from hflint.facts.shipped import read_table
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-_TABLES = Path(__file__).parent / "tables"
-
 
 def first_release(model_type: str) -> Version | None:
     """The first release of transformers, of those read, that has a model type; None for a type that none has."""
-    entry = _table("transformers").get("types", {}).get(model_type)
-    return None if entry is None else Version(_table("transformers")["read"][_first(entry["in"])])
+    entry = read_table("transformers", "history").get("types", {}).get(model_type)
+    return None if entry is None else Version(read_table("transformers", "history")["read"][_first(entry["in"])])
 
 
 def auto_classes(model_type: str) -> Mapping[str, str]:
     """The classes that the Auto mappings have for a model type in the newest release with it: {"CAUSAL_LM": "LlamaForCausalLM"}."""
-    entry = _table("transformers").get("types", {}).get(model_type, {})
+    entry = read_table("transformers", "history").get("types", {}).get(model_type, {})
     return {task: name for task, name in entry.items() if task != "in"}
 
 
 def default_lora_targets(model_type: str) -> tuple[str, ...]:
     """The modules that peft's newest release adapts where `target_modules` is not given; empty where it would ask for them."""
-    modules = _table("peft").get("lora", {}).get(model_type, {}).get("modules", ())
+    modules = read_table("peft", "history").get("lora", {}).get(model_type, {}).get("modules", ())
     return (modules,) if isinstance(modules, str) else tuple(modules)
 
 
 def required(library: str, release: Version) -> Mapping[str, str]:
     """What a release wants: {"python": ">=3.10", "torch": ">=2.4"}; empty for releases before those read."""
     found: Mapping[str, str] = {}
-    for first, wanted in _table(library).get("requires", ()):
+    for first, wanted in read_table(library, "history").get("requires", ()):
         if Version(first) <= release:
             found = wanted
     return found
@@ -47,15 +44,8 @@ def required(library: str, release: Version) -> Mapping[str, str]:
 
 def reads_variable(library: str, variable: str) -> bool:
     """Whether some release of a library reads a variable of the environment by that name."""
-    return variable in _table(library).get("environment", {})
+    return variable in read_table(library, "history").get("environment", {})
 
 
 def _first(spans: str) -> int:
     return int(spans.replace(",", "-").split("-")[0] or 0)
-
-
-@cache
-def _table(library: str) -> Mapping[str, Any]:
-    path = _TABLES / f"{library}.history.json"
-    table: dict[str, Any] = json.loads(path.read_text("utf-8")) if path.is_file() else {}
-    return table

@@ -6,32 +6,20 @@ A name, argument or method without an entry is either unchanged or unknown: then
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, field
 from functools import cache
-from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from packaging.version import Version
+
+from hflint.facts.shipped import LIBRARIES, read_table
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from hflint.facts.versions import Range
 
-_TABLES = Path(__file__).parent / "tables"
-_LIBRARIES = {  # what is imported: how the library is called
-    "transformers": "transformers",
-    "trl": "trl",
-    "peft": "peft",
-    "datasets": "datasets",
-    "huggingface_hub": "huggingface_hub",
-    "sentence_transformers": "sentence-transformers",
-    "accelerate": "accelerate",
-    "diffusers": "diffusers",
-    "bitsandbytes": "bitsandbytes",
-}
 _EFFECTS = {
     "name": "ImportError",
     "module": "ImportError",
@@ -102,7 +90,7 @@ class Change:
     def replacement_library(self) -> str:
         """The library whose release has the replacement."""
         first, dot, _ = (self.replacement or "").partition(".")
-        return _LIBRARIES.get(first, first) if dot else self.library
+        return LIBRARIES.get(first, first) if dot else self.library
 
     def gone_in(self, versions: Mapping[str, Range]) -> bool:
         """Whether some allowed release no longer takes it."""
@@ -112,10 +100,10 @@ class Change:
         """Whether no allowed release takes it any more."""
         return any(versions[self.library].all(spec) for spec in self.gone)
 
-    def gone_since(self, versions: Mapping[str, Range]) -> str | None:
-        """The first release without it, of those runs of releases without it that some allowed release is in; None where all have it."""
-        specs = [spec for spec in self.gone if versions[self.library].any(spec)]
-        return min((spec[2:].partition(",")[0] for spec in specs), key=Version, default=None)
+    def gone_between(self, versions: Mapping[str, Range]) -> tuple[str, str] | None:
+        """The first release without it and the first that has it again ("": none), of the first run of such that some allowed release is in."""
+        runs = [spec.removeprefix(">=").partition(",<") for spec in self.gone if versions[self.library].any(spec)]
+        return min(((since, until) for since, _, until in runs), key=lambda run: Version(run[0]), default=None)
 
     def not_yet_in(self, versions: Mapping[str, Range]) -> bool:
         """Whether some allowed release is older than it."""
@@ -192,7 +180,7 @@ def argument_changes(owner: str) -> Mapping[str, Change]:
             "transformers.pipeline", "huggingface_hub.HfApi.snapshot_download".
     """
     library = _library(owner)
-    table = _table(library, "argument") if library else {}
+    table = read_table(library, "argument") if library else {}
     changes: dict[str, Change] = {}
     for name in _owners(owner):
         parent = table.get("inherits", {}).get(name)
@@ -231,7 +219,7 @@ def declared_deprecations(callable_: str) -> Mapping[str, Deprecation]:
         callable_: "transformers.TrainingArguments", "diffusers.StableDiffusionPipeline.__call__".
     """
     package, _, name = callable_.partition(".")
-    entry = _table(_LIBRARIES.get(package, ""), "deprecations").get("callables", {}).get(name, {})
+    entry = read_table(LIBRARIES.get(package, ""), "deprecations").get("callables", {}).get(name, {})
     return {
         argument: Deprecation(since, until or None, instead or None, source)
         for argument, (since, until, instead, source) in entry.items()
@@ -244,7 +232,7 @@ def _gone(library: str) -> tuple[frozenset[str], frozenset[str]]:
     found = [
         frozenset(
             (owner, name)
-            for owner, entries in _table(library, kind).get("changes", {}).items()
+            for owner, entries in read_table(library, kind).get("changes", {}).items()
             for name, entry in entries.items()
             if "removed" in entry
         )
@@ -266,7 +254,7 @@ def may_be_gone(module: str, name: str) -> bool:
 
 def environment_change(variable: str) -> Change | None:
     """What became of an environment variable that one of the libraries reads."""
-    found = (_change(library, "environment", f"os.environ.{variable}") for library in _LIBRARIES.values())
+    found = (_change(library, "environment", f"os.environ.{variable}") for library in LIBRARIES.values())
     return next((change for change in found if change), None)
 
 
@@ -288,7 +276,7 @@ def exists(qualified: str, versions: Mapping[str, Range]) -> bool | None:
 
 
 def _library(qualified: str) -> str | None:
-    return _LIBRARIES.get(qualified.partition(".")[0])
+    return LIBRARIES.get(qualified.partition(".")[0])
 
 
 def _owners(owner: str) -> list[str]:
@@ -303,7 +291,7 @@ def _owners(owner: str) -> list[str]:
 
 
 def _change(library: str, kind: str, qualified: str) -> Change | None:
-    table = _table(library, kind)
+    table = read_table(library, kind)
     owner, _, name = qualified.rpartition(".")
     entry = table.get("changes", {}).get(owner, {}).get(name)
     return None if entry is None else _made(table, owner, name, entry)
@@ -313,7 +301,7 @@ def _named(qualified: str) -> Change | None:
     """The change of a name, where that is only when it came."""
     library = _library(qualified)
     owner, _, name = qualified.rpartition(".")
-    table = _table(library, "name") if library else {}
+    table = read_table(library, "name") if library else {}
     came = table.get("came", {}).get(owner, {})
     since = next((since for since, names in came.items() if f" {name} " in f" {names} "), None)
     return _made(table, owner, name, {"since": since}) if since else None
@@ -323,12 +311,12 @@ def _elsewhere(qualified: str) -> Change | None:
     """The change of a top level name that is imported from the module, or a package, that its definition lay in."""
     package, _, path = qualified.partition(".")
     module, _, name = path.rpartition(".")
-    names = _table(_LIBRARIES[package], "name").get("changes", {})
+    names = read_table(LIBRARIES[package], "name").get("changes", {})
     source = names.get(package, {}).get(name, {}).get("source", "")
     is_read_itself = f"{package}.{module}" in names
     is_within = f"{source}/".startswith(module.replace(".", "/") + "/")
     return (
-        _change(_LIBRARIES[package], "name", f"{package}.{name}")
+        _change(LIBRARIES[package], "name", f"{package}.{name}")
         if module and is_within and not is_read_itself
         else None
     )
@@ -339,10 +327,3 @@ def _made(table: Mapping[str, Any], owner: str, name: str, entry: Mapping[str, A
     lists = {field: tuple(entry[field]) for field in ("unless", "gaps") if field in entry}
     fields = {**defaults, **entry, **lists}
     return Change(table["library"], table["kind"], owner, name, **fields)
-
-
-@cache
-def _table(library: str, kind: str) -> Mapping[str, Any]:
-    path = _TABLES / f"{library}.{kind}.json"
-    table: dict[str, Any] = json.loads(path.read_text("utf-8")) if path.is_file() else {}
-    return table

@@ -10,28 +10,17 @@ import json
 from bisect import bisect_left
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from packaging.version import Version
+
+from hflint.facts.shipped import LIBRARIES, table_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from hflint.facts.versions import Range
 
-_TABLES = Path(__file__).parent / "tables"
-_LIBRARIES = {  # what is imported: how the library is called
-    "transformers": "transformers",
-    "trl": "trl",
-    "peft": "peft",
-    "datasets": "datasets",
-    "huggingface_hub": "huggingface_hub",
-    "accelerate": "accelerate",
-    "sentence_transformers": "sentence-transformers",
-    "diffusers": "diffusers",
-    "bitsandbytes": "bitsandbytes",
-}
 _KINDS = {"transformers": ("signatures", "model-signatures")}
 _REFUSED = ("raises", "drops", "keeps")
 _SHARED = ("PreTrainedConfig", "PretrainedConfig")  # what every configuration takes as well; one class under two names
@@ -193,7 +182,7 @@ def signature(qualified: str) -> Signature | None:
     None where the tables have none of that name and place.
     """
     package, *path = qualified.split(".")
-    library = _LIBRARIES.get(package)
+    library = LIBRARIES.get(package)
     if library is None or not path:
         return None
     for kind in _KINDS.get(library, ("signatures",)):
@@ -267,11 +256,8 @@ def _holds(spans: str, index: int) -> bool:
 @cache
 def _table(library: str, kind: str) -> tuple[str, tuple[Version, ...]]:
     """The text of a table, a callable a line, and the releases that were read; only the lines asked for are parsed."""
-    path = _TABLES / f"{library}.{kind}.json"
-    if not path.is_file():
-        return "", ()
-    head, _, lines = path.read_text("utf-8").partition('"callables":{')
-    return lines, tuple(map(Version, json.loads(f"{head.rstrip(',')}}}")["read"]))
+    head, _, lines = table_text(library, kind).partition('"callables":{')
+    return lines, tuple(map(Version, json.loads(f"{head.rstrip(',')}}}")["read"])) if head else ()
 
 
 def _parsed(line: str) -> Mapping[str, Any]:

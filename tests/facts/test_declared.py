@@ -7,21 +7,9 @@ import pytest
 from hflint.facts.declared import Declared, declared_packages
 from hflint.facts.versions import Versions, project_versions
 
+from .folders import write
+
 PYPROJECT = '[project]\nname = "app"\ndependencies = ["transformers>=4.50", "torch"]\n'
-
-
-@pytest.fixture
-def project(tmp_path: Path) -> Path:
-    (tmp_path / ".git").mkdir()
-    return tmp_path
-
-
-def write(folder: Path, **files: str) -> None:
-    """Files by name, with "__" for "/" and "_dot_" for "."."""
-    for name, text in files.items():
-        path = folder / name.replace("__", "/").replace("_dot_", ".")
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, "utf-8")
 
 
 def test_a_project_that_declares_its_packages_lacks_the_others(project: Path) -> None:

@@ -277,10 +277,13 @@ def test_an_argument_that_one_release_forgot(allowed) -> None:
     change = argument_changes("trl.KTOTrainer")["tokenizer"]
     assert change.gaps == (">=0.12,<0.12.1",)
     gone = {
-        release: change.gone_since(allowed(trl=release))
+        release: change.gone_between(allowed(trl=release))
         for release in ("0.11.4", "0.12.0", "0.12.1", "0.13.0", "0.14.0")
     }
-    assert gone == {"0.11.4": None, "0.12.0": "0.12", "0.12.1": None, "0.13.0": None, "0.14.0": "0.14"}
+    first, last = ("0.12", "0.12.1"), ("0.14", "")
+    assert gone == {"0.11.4": None, "0.12.0": first, "0.12.1": None, "0.13.0": None, "0.14.0": last}
+    assert change.gone_between(allowed(trl=">=0.12")) == first
+    assert change.gone_between(allowed(trl=">=0.12.1")) == last
     assert change.always_gone(allowed(trl="0.12.0"))
     assert change.gone_in(allowed(trl=">=0.12,<0.13"))
     assert not change.always_gone(allowed(trl=">=0.12,<0.13"))

@@ -12,24 +12,12 @@ from hflint.facts.versions import Range, Versions, newest_known, project_version
 from hflint.project import Projects
 from hflint.settings import SettingsError
 
+from .folders import write
+
 
 @pytest.fixture(autouse=True)
 def no_active_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("VIRTUAL_ENV", raising=False)
-
-
-@pytest.fixture
-def project(tmp_path: Path) -> Path:
-    (tmp_path / ".git").mkdir()
-    return tmp_path
-
-
-def write(project: Path, **files: str) -> None:
-    """Files by name, with "__" for "/" and "_dot_" for "."."""
-    for name, text in files.items():
-        path = project / name.replace("__", "/").replace("_dot_", ".")
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, "utf-8")
 
 
 def of(project: Path, library: str = "transformers", target: dict[str, str] | None = None) -> Range:

@@ -167,3 +167,23 @@ def test_a_name_without_a_known_replacement_may_have_one(report_of):
         "from transformers import file_utils\nfrom datasets import load_metric\nload_metric('f1')\n", "HF603"
     ).findings
     assert "nothing takes its place" not in finding.no_fix_reason
+
+
+@pytest.mark.parametrize(
+    ("code", "target", "said"),
+    [
+        (
+            "from trl import is_vllm_available\nis_vllm_available()\n",
+            ">=0.9,<0.20",
+            "`is_vllm_available` was removed from trl in 0.17, back in 0.26 (ImportError)",
+        ),
+        (
+            "from trl import is_vllm_available\nis_vllm_available()\n",
+            ">=0.26",
+            "`is_vllm_available` was removed from trl in 0.27 (ImportError)",
+        ),
+    ],
+)
+def test_a_message_names_the_release_that_an_allowed_one_is_concerned_by(report_of, code, target, said):
+    (finding,) = report_of(code, "HF603", trl=target).findings
+    assert finding.message.startswith(f"{said}; this project allows up to ")

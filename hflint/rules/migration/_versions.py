@@ -89,6 +89,12 @@ def allowed(change: Change, versions: Mapping[str, Range]) -> str:
     return f"this project allows {'up to ' if len(found.releases) > 1 else ''}{newest} ({found.origin})"
 
 
+def gone_since(change: Change, versions: Mapping[str, Range]) -> str:
+    """Since which release it is gone, of those that the project allows; and in which it came back."""
+    since, until = change.gone_between(versions) or ("", "")
+    return f"{since}, back in {until}" if until else since
+
+
 def everywhere(change: Change, versions: Mapping[str, Range]) -> str:
     """That every release that the project allows has the replacement, for the end of a message."""
     found = versions[change.library]

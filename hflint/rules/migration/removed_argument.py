@@ -10,7 +10,7 @@ from hflint.facts.libraries import argument_changes, removed_name
 from hflint.findings import Finding, Fix, Safety, Severity
 from hflint.rules import rule
 from hflint.rules.migration._arguments import SWALLOWED, changed_arguments, changed_in_dict, mend, subject
-from hflint.rules.migration._versions import allowed, versions_at
+from hflint.rules.migration._versions import allowed, gone_since, versions_at
 from hflint.semantics.objects import LibraryCall, TrainingArguments
 from hflint.semantics.values import MISSING, the
 
@@ -68,7 +68,7 @@ def _is_harmless(call: LibraryCall, change: Change, context: Context) -> bool:
 
 
 def _message(call: LibraryCall, change: Change, name: str | None, versions: Mapping[str, Range]) -> str:
-    release = f"{change.library} {change.gone_since(versions)}"
+    release = f"{change.library} {gone_since(change, versions)}"
     if (
         change.library == "datasets"
         and change.name == "trust_remote_code"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from hflint.facts.libraries import removed_name
 from hflint.findings import Edit, Finding, Fix, Safety, Severity
 from hflint.rules import rule
-from hflint.rules.migration._versions import allowed, lacking, versions_at
+from hflint.rules.migration._versions import allowed, gone_since, lacking, versions_at
 from hflint.semantics.imports import Imports, Refused
 from hflint.semantics.objects import Import, NameUse
 
@@ -43,7 +43,7 @@ def check(use: Import | NameUse, context: Context) -> Iterator[Finding]:
     yield context.finding(
         use.span,
         f"{what} was removed from {change.library}{'' if module or _at_top(change) else f' ({change.owner})'} in "
-        f"{change.removed} ({effect}); {allowed(change, versions)}",
+        f"{gone_since(change, versions)} ({effect}); {allowed(change, versions)}",
         label=f"in its place: {change.replacement}" if fix else "",
         fix=fix,
         no_fix=no_fix,

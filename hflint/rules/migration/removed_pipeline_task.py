@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from hflint.facts.libraries import task_change
 from hflint.findings import Finding, Severity
 from hflint.rules import rule
-from hflint.rules.migration._versions import allowed, versions_at
+from hflint.rules.migration._versions import allowed, gone_since, versions_at
 from hflint.semantics.objects import PipelineLoad
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ def check(load: PipelineLoad, context: Context) -> Iterator[Finding]:
     versions = versions_at(load, context) if change else None
     if change is None or versions is None or not change.gone_in(versions) or _REGISTRY in context.program.source.text:
         return
-    release = f"{change.library} {change.removed}" + (f" to {change.restored}" if change.restored else "")
+    release = f"{change.library} {gone_since(change, versions)}"
     yield context.finding(
         load.argument_span("task"),
         f"the pipeline task `{task}` was removed in {release} ({change.effect}); {allowed(change, versions)}",
