@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from hflint.facts.record import ModelRecord
+
 CONFIG = "from peft import LoraConfig\nconfig = LoraConfig(target_modules={targets})\n"
 CODE = """\
 from peft import LoraConfig, get_peft_model, prepare_model_for_kbit_training
@@ -88,3 +90,12 @@ def test_is_silent_where_one_may_match(report_of, model, targets, use, more):
 def test_finds_the_model_in_trainers_and_behind_preparation(report_of, use):
     code = CODE.format(model="gpt2", targets="['q_proj']", use=use, more="")
     assert len(report_of(code, "HF405").findings) == 1
+
+
+@pytest.mark.parametrize(("custom_code", "expected"), [(None, 0), (True, 0), (False, 1)])
+def test_remote_code_may_have_other_modules_where_there_is_any(report_of, custom_code, expected):
+    code = CODE.format(
+        targets="['c_attn']", more="", model='acme/own", trust_remote_code=True, revision="main', use=ADAPTS
+    )
+    lock = {"acme/own": ModelRecord(model_type="llama", custom_code=custom_code)}
+    assert len(report_of(code, "HF405", lock=lock).findings) == expected

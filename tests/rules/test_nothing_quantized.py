@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from hflint.facts.record import ModelRecord
+
 CODE = """\
 from transformers import AutoModelForCausalLM, BitsAndBytesConfig
 
@@ -64,3 +66,21 @@ def test_the_release_decides(report_of, model, transformers, expected):
 )
 def test_only_the_librarys_own_layers_count(report_of, model, bits, arguments, expected):
     assert len(found(report_of, model, bits, arguments=arguments)) == expected
+
+
+@pytest.mark.parametrize(
+    ("model_type", "custom_code", "arguments", "expected"),
+    [
+        ("falcon", False, "trust_remote_code=True", 1),
+        ("falcon", False, "trust_remote_code=True, revision=wanted", 0),
+        ("falcon", True, "trust_remote_code=True", 0),
+        ("falcon", True, "", 1),
+        ("falcon", None, "trust_remote_code=True", 0),
+        ("mixtral", None, "trust_remote_code=True", 1),
+        ("mixtral", True, "trust_remote_code=True", 0),
+    ],
+)
+def test_what_a_lock_says_of_the_repositorys_code_decides(report_of, model_type, custom_code, arguments, expected):
+    code = CODE.format(model="acme/own", bits=FOUR, arguments=f", {arguments}")
+    lock = {"acme/own": ModelRecord(model_type=model_type, custom_code=custom_code)}
+    assert len(report_of(code, "HF404", lock=lock, transformers="5.23").findings) == expected

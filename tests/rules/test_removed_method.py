@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from hflint.facts.record import ModelRecord
+
 IMPORTS = """\
 from transformers import (
     AutoModel, AutoModelForCausalLM, AutoProcessor, AutoTokenizer, BertTokenizer, DynamicCache, LayoutLMv3Tokenizer, Trainer,
@@ -70,3 +72,17 @@ def test_positions_that_mean_something_else_are_not_moved(report_of):
     first = report_of(IMPORTS + "BertTokenizer.from_pretrained('x').encode_plus('a', 'b', False)", "HF605").findings[0]
     assert first.fix is None
     assert "by position" in first.no_fix_reason
+
+
+@pytest.mark.parametrize(("target", "release"), [("<4.43", "4.41, back in 4.42"), (">=4.42", "4.45")])
+def test_a_message_names_the_release_that_an_allowed_one_is_concerned_by(report_of, target, release):
+    code = IMPORTS + "AutoModelForCausalLM.from_pretrained('x').contrastive_search(ids)"
+    (finding,) = report_of(code, "HF605", transformers=target).findings
+    assert f"of a model was removed in transformers {release} (AttributeError); this project allows" in finding.message
+
+
+@pytest.mark.parametrize(("custom_code", "expected"), [(None, 0), (True, 0), (False, 1)])
+def test_a_repositorys_own_class_may_have_it(report_of, custom_code, expected):
+    code = IMPORTS + "AutoModelForCausalLM.from_pretrained('acme/own', trust_remote_code=True).to_bettertransformer()"
+    lock = {"acme/own": ModelRecord(model_type="llama", custom_code=custom_code)}
+    assert len(report_of(code, "HF605", lock=lock).findings) == expected

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from hflint.facts.record import ModelRecord
+
 CODE = "from transformers import {loader}\nmade = {loader}.from_pretrained('{model}', {arguments})\n"
 
 
@@ -55,3 +57,19 @@ def test_a_branch_is_no_commit_and_a_splat_has_no_fix(report_of):
     (finding,) = report_of(code, "HF203").findings
     assert finding.fix is None
     assert "not written in this call" in finding.no_fix_reason
+
+
+@pytest.mark.parametrize(
+    ("loader", "record", "safety"),
+    [
+        ("AutoTokenizer", ModelRecord(model_type="llama", custom_code=False), ["safe"]),
+        ("AutoConfig", ModelRecord(model_type="llama", custom_code=False), ["safe"]),
+        ("AutoModel", ModelRecord(model_type="llama", custom_code=False), ["unsafe"]),
+        ("AutoTokenizer", ModelRecord(model_type="llama", custom_code=True), []),
+        ("AutoTokenizer", ModelRecord(model_type="acme", custom_code=False), []),
+    ],
+)
+def test_where_the_lock_says_that_there_is_no_code_the_flag_does_nothing(report_of, loader, record, safety):
+    code = CODE.format(loader=loader, model="acme/own", arguments="trust_remote_code=True")
+    report = report_of(code, "HF203", lock={"acme/own": record})
+    assert [one.fix.safety.value for one in report.findings] == safety

@@ -2,16 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import date
-from textwrap import dedent
-
 import pytest
 
-from hflint.check import check_source, mend
-from hflint.facts.lock import Entry, Lock, write_lock
 from hflint.facts.record import ModelRecord
-from hflint.files import source_from_bytes
-from hflint.project import Projects
 
 RULE = "unpinned-remote-code"
 MAIN, TAG = "1" * 40, "2" * 40
@@ -19,20 +12,12 @@ HEAD = "from transformers import AutoModel\n"
 
 
 @pytest.fixture
-def mended(tmp_path, monkeypatch):
-    """`mended(code, **records)`: the findings, and what --fix makes of the code in a project with a lock of these records."""
-    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "none"))
-    (tmp_path / ".git").mkdir()
+def mended(report_of):
+    """`mended(code, records)`: the findings, and what fixes make of the code in a project with a lock of these records."""
 
     def mend_with(code, records):
-        write_lock(
-            tmp_path / "hflint.lock", Lock({name: Entry(one, date(2026, 11, 21)) for name, one in records.items()})
-        )
-        path = tmp_path / "example.py"
-        project = Projects(overrides={"select": [RULE]}).of(path)
-        report = check_source(source_from_bytes((HEAD + dedent(code)).encode(), path, path.name), project)
-        assert not report.errors
-        return report.findings, mend(report, project).located.text.removeprefix(HEAD)
+        fixed = report_of(HEAD + code, RULE, fix=True, lock=records).located.text
+        return report_of(HEAD + code, RULE, lock=records).findings, fixed.removeprefix(HEAD)
 
     return mend_with
 

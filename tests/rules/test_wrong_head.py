@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from hflint.facts.record import ModelRecord
+
 LOAD = "from transformers import {auto}\nmodel = {auto}.from_pretrained('{model}')\n"
 TRAIN = """\
 from peft import LoraConfig, get_peft_model
@@ -60,3 +62,18 @@ def test_the_fix_names_the_class_as_the_file_does(report_of):
 def test_a_trainer_needs_a_loss(report_of, model, arguments, setup, expected):
     code = TRAIN.format(model=model, arguments=arguments, setup=setup)
     assert len(report_of(code, "HF205").findings) == expected
+
+
+@pytest.mark.parametrize(
+    ("custom_code", "arguments", "expected"),
+    [
+        (None, "", 1),
+        (None, ", trust_remote_code=True", 0),
+        (False, ", trust_remote_code=True", 1),
+        (True, "", 0),  # its code may have the class
+    ],
+)
+def test_a_repositorys_own_code_may_have_the_head(report_of, custom_code, arguments, expected):
+    code = LOAD.format(auto="AutoModelForSeq2SeqLM", model=f"acme/own'{arguments}, revision='main")
+    lock = {"acme/own": ModelRecord(model_type="gpt2", custom_code=custom_code)}
+    assert len(report_of(code, "HF205", lock=lock).findings) == expected

@@ -13,7 +13,9 @@ if TYPE_CHECKING:
     from hflint.context import Context
     from hflint.facts.models import ModelFacts
     from hflint.facts.versions import Range
+    from hflint.semantics.objects import LibraryCall
 
+FLAG = "trust_remote_code"
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 _LATER = {"phi-4-mini": "4.49"}  # families whose architecture is native, but in this form only from that release on
 
@@ -29,6 +31,22 @@ def auto_load(load: Load | PipelineLoad, context: Context) -> ModelFacts | None:
     else:
         return None
     return context.model(model_id, load.argument("revision").constant)
+
+
+def is_librarys_own(load: LibraryCall, facts: ModelFacts | None) -> bool:
+    """Whether none of a repository's code can have a part in what is loaded: it is not asked for, or is known not to be there."""
+    asked = not load.lacks(FLAG) and load.argument(FLAG).constant not in (False, None)
+    return not asked or (facts is not None and brings_none(facts, load))
+
+
+def brings_none(facts: ModelFacts, load: LibraryCall) -> bool:
+    """Whether a lock or the local cache says, of the very revision that is loaded, that the model's and the tokenizer's files name no code."""
+    return facts.custom_code is False and is_of_known_revision(load)
+
+
+def is_of_known_revision(load: LibraryCall) -> bool:
+    """Whether facts that were asked for with the load's revision are those of what is loaded."""
+    return load.lacks("revision") or isinstance(load.argument("revision").constant, str | None)
 
 
 def needs_none(facts: ModelFacts, load: Load | PipelineLoad, context: Context) -> Range | None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from hflint.facts.architectures import architecture
 from hflint.findings import Finding, Fix, Safety, Severity
 from hflint.rules import rule
+from hflint.rules.loading._remote_code import is_librarys_own
 from hflint.semantics.objects import LibraryCall, ModelLoad, Trainer
 from hflint.semantics.trained import trained_model, trains
 
@@ -46,8 +47,10 @@ def check(use: ModelLoad | Trainer, context: Context) -> Iterator[Finding]:
         yield from _headless(use, context)
         return
     facts = _native(use, context)
-    kind = architecture(facts.model_type) if facts is not None else None
-    if facts is None or kind is None or use.name not in _CLASSES or not kind.heads or use.name in kind.heads:
+    if facts is None or facts.custom_code:
+        return  # the repository may bring the class that is asked for, and only lack the consent to run it
+    kind = architecture(facts.model_type)
+    if kind is None or use.name not in _CLASSES or not kind.heads or use.name in kind.heads:
         return
     if any(guard.kind == "try" for guard in use.where.guards) or _registers(context):
         return
@@ -86,10 +89,10 @@ def _headless(trainer: Trainer, context: Context) -> Iterator[Finding]:
 
 def _native(load: ModelLoad, context: Context) -> ModelFacts | None:
     """What is known of a model that the library's own code loads by an Auto class."""
-    remote = not load.lacks("trust_remote_code") and load.argument("trust_remote_code").constant is not False
-    if remote or load.library != "transformers" or load.custom_class is not None or load.given("config"):
+    if load.library != "transformers" or load.custom_class is not None or load.given("config"):
         return None
-    return context.model(load.id.constant, load.argument("revision").constant)
+    facts = context.model(load.id.constant, load.argument("revision").constant)
+    return facts if is_librarys_own(load, facts) else None
 
 
 def _registers(context: Context) -> bool:

@@ -8,13 +8,15 @@ from typing import TYPE_CHECKING
 from hflint.facts.libraries import method_change
 from hflint.findings import Edit, Finding, Fix, Safety, Severity
 from hflint.rules import rule
+from hflint.rules.loading._remote_code import is_librarys_own
 from hflint.rules.migration._arguments import is_own
-from hflint.rules.migration._versions import allowed, lacking, versions_at
+from hflint.rules.migration._versions import allowed, gone_since, lacking, versions_at
 from hflint.semantics.objects import (
     AttributeUse,
     ConfigLoad,
     DatasetLoad,
     LibraryCall,
+    Load,
     MethodCall,
     ModelBuild,
     ModelLoad,
@@ -52,7 +54,7 @@ def check(use: LibraryCall | AttributeUse, context: Context) -> Iterator[Finding
     """A method called, or an attribute read, of an object that is known to be a library's."""
     owner, kind, name = _taken(use)
     change = method_change(kind, name) if kind else None
-    if owner is None or change is None or not change.removed or _keeps_it(owner, use, change):
+    if owner is None or change is None or not change.removed or _keeps_it(owner, use, change, context):
         return
     versions = versions_at(use, context)
     if versions is None or not change.gone_in(versions) or _is_asked_for(use):
@@ -61,7 +63,8 @@ def check(use: LibraryCall | AttributeUse, context: Context) -> Iterator[Finding
     what = {"batch-encoding": "what a tokenizer returns"}.get(kind, f"a {kind}")
     yield context.finding(
         use.span,
-        f"`{name}` of {what} was removed in {change.library} {change.removed} ({change.effect}); {allowed(change, versions)}",
+        f"`{name}` of {what} was removed in {change.library} {gone_since(change, versions)} ({change.effect}); "
+        f"{allowed(change, versions)}",
         label=change.note if change.note not in no_fix else "",
         related=[(owner.span, f"the {kind} is made here")] if owner is not use else (),
         fix=fix,
@@ -102,13 +105,15 @@ def _is_cache(qualified: str) -> bool:
     return qualified.startswith("transformers.") and qualified.endswith("Cache")
 
 
-def _keeps_it(owner: LibraryCall, use: LibraryCall | AttributeUse, change: Change) -> bool:
+def _keeps_it(owner: LibraryCall, use: LibraryCall | AttributeUse, change: Change, context: Context) -> bool:
     """Whether this object has it still, or may have."""
     if owner.changed(change.name, kind="set") or is_own(owner, change.name):
         return True
     if change.owner == "model":  # remote code brings its own class, and so do models without a usual head
-        own_code = not owner.lacks("trust_remote_code") and owner.argument("trust_remote_code").constant is not False
-        return own_code or not (owner.name.startswith("Auto") or "For" in owner.name)
+        facts = (
+            context.model(owner.id.constant, owner.argument("revision").constant) if isinstance(owner, Load) else None
+        )
+        return not is_librarys_own(owner, facts) or not (owner.name.startswith("Auto") or "For" in owner.name)
     if not change.unless:
         return False
     given = isinstance(use, LibraryCall) and use.given(*_SPECIAL)

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from hflint.facts.architectures import architecture, inner_names
+from hflint.facts.histories import default_lora_targets
 from hflint.findings import Finding, Fix, Safety, Severity
 from hflint.rules import rule
+from hflint.rules.loading._remote_code import is_librarys_own
 from hflint.semantics.objects import Adapter, AdapterConfig, ModelLoad, Trainer, the_model
 from hflint.semantics.values import Items, the
 
@@ -23,25 +25,7 @@ _ALL = "all-linear"
 _ARGUMENT = "target_modules"
 _WORDS = re.compile(r"[\w-]+(?:[ ,]+[\w-]+)*[ ,]*")  # no character that means more in a regular expression
 _RAISES = "`Target modules ... not found in the base model`"
-# What peft 0.21.2 adapts where nothing is said (peft/utils/constants.py), where that is not q_proj and v_proj.
-_USUAL = {
-    "t5": ("q", "v"),
-    "mt5": ("q", "v"),
-    "gpt2": ("c_attn",),
-    "gpt_bigcode": ("c_attn",),
-    "bloom": ("query_key_value",),
-    "gpt_neox": ("query_key_value",),
-    "falcon": ("query_key_value",),
-    "bert": ("query", "value"),
-    "roberta": ("query", "value"),
-    "xlm-roberta": ("query", "value"),
-    "electra": ("query", "value"),
-    "layoutlm": ("query", "value"),
-    "deberta-v2": ("query_proj", "value_proj"),
-    "deberta": ("in_proj",),
-    "mpt": ("Wqkv",),
-    "codegen": ("qkv_proj",),
-}
+_COMMON = ("q_proj", "v_proj")  # of most models, where all linear layers are the better guess
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,9 +94,8 @@ def _kind(base: ModelLoad | None, context: Context) -> Architecture | None:
     """The architecture of a model that is certainly built by the library, where its modules were read."""
     if base is None or base.library != "transformers" or base.custom_class is not None:
         return None
-    remote = not base.lacks("trust_remote_code") and base.argument("trust_remote_code").constant is not False
     facts = context.model(base.id.constant, base.argument("revision").constant)
-    kind = architecture(facts.model_type) if facts is not None and not remote else None
+    kind = architecture(facts.model_type) if facts is not None and is_librarys_own(base, facts) else None
     return kind if kind is not None and kind.modules else None
 
 
@@ -162,7 +145,7 @@ def _listed_all(names: list[str]) -> _Fault:
 
 
 def _missing(names: list[str], kind: Architecture, bases: list[ModelLoad | None]) -> _Fault:
-    usual = _USUAL.get(kind.model_type)
+    usual = _usual(kind)
     code = "[" + ", ".join(f'"{name}"' for name in usual) + "]" if usual else f'"{_ALL}"'
     has = ", ".join(f"`{name}`" for name in sorted(kind.linear))
     base = next(base for base in bases if base is not None)
@@ -176,6 +159,12 @@ def _missing(names: list[str], kind: Architecture, bases: list[ModelLoad | None]
         if usual
         else "which layers to adapt is a choice",
     )
+
+
+def _usual(kind: Architecture) -> tuple[str, ...]:
+    """The layers that peft adapts where nothing is said; empty where these are the common two, or no plain names."""
+    usual = default_lora_targets(kind.model_type)
+    return usual if usual != _COMMON and kind.linear.issuperset(usual) else ()
 
 
 def _listed(names: list[str]) -> str:

@@ -9,6 +9,7 @@ from hflint.facts.architectures import architecture
 from hflint.facts.estimate import NF4
 from hflint.findings import Finding, Severity
 from hflint.rules import rule
+from hflint.rules.loading._remote_code import is_librarys_own
 from hflint.semantics.objects import ModelLoad, QuantizationConfig, quantization_of
 from hflint.semantics.values import the
 
@@ -57,7 +58,8 @@ def check(load: ModelLoad, context: Context) -> Iterator[Finding]:
         return
     kind = architecture(facts.model_type)
     gap = _gap(kind) if kind is not None else None
-    remote = facts.model_type not in _NO_CODE and not _is_native(load)
+    no_code = facts.custom_code is None and facts.model_type in _NO_CODE
+    remote = not no_code and not is_librarys_own(load, facts)
     allowed = context.releases(load.where)
     if kind is None or gap is None or allowed is None or remote or load.custom_class or load.library != "transformers":
         return
@@ -73,11 +75,6 @@ def check(load: ModelLoad, context: Context) -> Iterator[Finding]:
         related=[(config.span, "asks for it")],
         no_fix=_advice(gap),
     )
-
-
-def _is_native(load: ModelLoad) -> bool:
-    """Whether code of the repository is certainly not run."""
-    return load.lacks("trust_remote_code") or load.argument("trust_remote_code").constant in (False, None)
 
 
 def _gap(kind: Architecture) -> _Gap | None:
