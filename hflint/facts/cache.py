@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -43,6 +44,7 @@ _READ = (
     WEIGHTS,
     WEIGHTS_INDEX,
 )
+_SHARD = re.compile(r"[^/\\]+\.safetensors")
 _LARGEST = 256 << 20  # bytes of a small file that is still read
 
 
@@ -118,7 +120,7 @@ class Snapshot:
             return [WEIGHTS]
         shards = (read_json(self, WEIGHTS_INDEX) or {}).get("weight_map")
         names = shards.values() if isinstance(shards, dict) else ()
-        return sorted({name for name in names if isinstance(name, str) and "/" not in name and "\\" not in name})
+        return sorted({name for name in names if isinstance(name, str) and _SHARD.fullmatch(name)})
 
 
 class LocalCache:

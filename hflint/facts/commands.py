@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import sys
-from concurrent.futures import ThreadPoolExecutor, as_completed
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from difflib import get_close_matches
 from pathlib import Path
+from queue import Empty, SimpleQueue
+from threading import Thread
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -26,8 +28,7 @@ from hflint.report import count
 from hflint.settings import SettingsError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
-    from datetime import date
+    from collections.abc import Iterable, Iterator, Mapping
 
 OK, FOUND, FAILED, INTERRUPTED = 0, 1, 2, 130
 ALL = "*"  # the value of --upgrade without an id
@@ -47,6 +48,8 @@ class LockOptions:
 
 
 Key = tuple[str, str]  # "model" or "dataset", and the id, with its revision as the lock has it
+Answer = tuple[Entry[Any], list[str]]  # and what is wrong with its files
+Ask = Callable[[Key, date], Answer]
 
 
 @dataclass(slots=True)
@@ -59,13 +62,17 @@ class _Answers:
 
 
 def run_lock(options: LockOptions) -> int:
-    """Lock what the project uses; 0 done, 1 with --check and a stale lock, 2 if something could not be asked."""
+    """Lock what the project uses; 0 done, 1 with --check and a stale lock, 2 if something could not be asked or looked at."""
     try:
         return _lock(options)
     except (SettingsError, HubError) as error:
         return _complain(str(error))
+    except BrokenPipeError:
+        raise
+    except FileNotFoundError:
+        return _complain("the current folder is not there any more")
     except OSError as error:
-        return _complain(f"{LOCK} cannot be written: {error.strerror or error}")
+        return _complain(error.strerror or str(error))
     except KeyboardInterrupt:
         _complain("interrupted; the lock is as it was")
         return INTERRUPTED
@@ -79,19 +86,32 @@ def _lock(options: LockOptions) -> int:
     files, failures = find_files(paths, projects.of_folder(root).settings)
     with _progress("Reading", len(files), quiet=options.quiet) as advance:
         used = used_ids(_advancing(files, advance), projects)
-    for error in (*map(str, failures), *used.errors):
+    for failure in failures:
+        _complain(str(failure))
+    for error in used.errors:
         click.echo(f"warning: {error}", err=True)
     locked, wanted = _keys(old.models, old.datasets), _wanted(used, old, options)
     # What other folders use is not known unless all of the lock's folder was read.
-    whole = any(path.parent.is_relative_to(one.resolve()) for one in paths)
+    whole = any(path.parent.is_relative_to(os.path.realpath(one)) for one in paths)
     unused = [] if not whole or failures or used.errors else [key for key in locked if key not in wanted]
     if options.check:
-        return _check(path, used, [key for key in wanted if key not in locked], unused)
+        outcome = _check(path, used, [key for key in wanted if key not in locked], unused)
+    else:
+        outcome = _update(options, path, old, wanted, unused)
+    return FAILED if failures else outcome
+
+
+def _update(options: LockOptions, path: Path, old: Lock, wanted: list[Key], unused: list[Key]) -> int:
+    """Ask for what is missing or to be upgraded, and write the lock."""
+    locked = _keys(old.models, old.datasets)
     asked = _to_ask(options, locked, wanted, unused)
     answers = _answers(options, asked)
     kept = {key: entry for key, entry in _entries(old).items() if key not in unused}
     entries = _merged(kept, answers)
-    changed = bool(entries or path.exists()) and write_lock(path, _as_lock(entries))
+    try:
+        changed = bool(entries or path.exists()) and write_lock(path, _as_lock(entries))
+    except OSError as error:
+        raise SettingsError(f"{display_name(path)} cannot be written: {error.strerror or error}") from None
     return _report(options, path, answers, entries, unused, changed=changed)
 
 
@@ -175,31 +195,49 @@ def _answers(options: LockOptions, asked: list[Key]) -> _Answers:
     )
     ask = _ask_cache(LocalCache()) if offline else _ask_hub(Hub())
     answers, today = _Answers(), datetime.now(UTC).date()
-    with ThreadPoolExecutor(_AT_ONCE) as pool, _progress("Asking", len(asked), quiet=options.quiet) as advance:
-        futures = {pool.submit(ask, key, today): key for key in asked}
-        try:
-            for future in as_completed(futures):
-                _take(answers, futures[future], future.result, today)
-                advance()
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
+    with _progress("Asking", len(asked), quiet=options.quiet) as advance:
+        for key, answer in _asked(ask, asked, today):
+            _take(answers, key, answer, today)
+            advance()
     return answers
 
 
-def _take(answers: _Answers, key: Key, result: Callable[[], tuple[Entry[Any], list[str]]], today: date) -> None:
-    try:
-        answers.entries[key], notes = result()
+def _asked(ask: Ask, keys: list[Key], today: date) -> Iterator[tuple[Key, Answer | BaseException]]:
+    """What came of each key, as it comes. The threads are daemons: an interrupt does not wait for a slow hub."""
+    todo, done = SimpleQueue[Key](), SimpleQueue[tuple[Key, Answer | BaseException]]()
+    for key in keys:
+        todo.put(key)
+
+    def work() -> None:
+        with suppress(Empty):
+            while True:
+                key = todo.get_nowait()
+                try:
+                    done.put((key, ask(key, today)))
+                except BaseException as error:  # noqa: BLE001 - it is raised where it is taken
+                    done.put((key, error))
+
+    for _ in range(min(_AT_ONCE, len(keys))):
+        Thread(target=work, daemon=True).start()
+    for _ in keys:
+        yield done.get()
+
+
+def _take(answers: _Answers, key: Key, answer: Answer | BaseException, today: date) -> None:
+    if isinstance(answer, HubError):
+        answers.failures[key] = str(answer)
+        if answer.lasting and not answer.down:
+            answers.entries[key] = Entry(None, today, unavailable=str(answer))
+    elif isinstance(answer, BaseException):
+        raise answer
+    else:
+        answers.entries[key], notes = answer
         if notes:
             answers.notes[key] = notes
-    except HubError as error:
-        answers.failures[key] = str(error)
-        if error.lasting and not error.down:
-            answers.entries[key] = Entry(None, today, unavailable=str(error))
 
 
-def _ask_hub(hub: Hub) -> Callable[[Key, date], tuple[Entry[Any], list[str]]]:
-    def ask(key: Key, today: date) -> tuple[Entry[Any], list[str]]:
+def _ask_hub(hub: Hub) -> Ask:
+    def ask(key: Key, today: date) -> Answer:
         kind, name = key
         record: ModelRecord | DatasetRecord
         record, notes = (hub.model if kind == "model" else hub.dataset)(*unlocked_key(name))
@@ -208,15 +246,15 @@ def _ask_hub(hub: Hub) -> Callable[[Key, date], tuple[Entry[Any], list[str]]]:
     return ask
 
 
-def _ask_cache(cache: LocalCache) -> Callable[[Key, date], tuple[Entry[Any], list[str]]]:
-    def ask(key: Key, today: date) -> tuple[Entry[Any], list[str]]:
+def _ask_cache(cache: LocalCache) -> Ask:
+    def ask(key: Key, today: date) -> Answer:
         kind, name = key
         snapshot = cache.snapshot(*unlocked_key(name), kind=f"{kind}s")
         if snapshot is None:
             raise HubError("not in the local cache")
         record = DatasetRecord(snapshot.commit) if kind == "dataset" else cache.record(snapshot, count_tokens=True)
         if record is None:
-            raise HubError("its files in the local cache cannot be read")
+            raise HubError(f"in the local cache, {snapshot.notes[0] if snapshot.notes else 'config.json is missing'}")
         return Entry(record, today, "cache"), snapshot.notes
 
     return ask

@@ -218,6 +218,8 @@ class Hub:
             return HubError(f"the hub answered {status}", wait=0.0 if status >= 500 else None)
         if "Timeout" in type(error).__name__:
             return HubError(f"{where} did not answer in {TIMEOUT:.0f} s", wait=0.0)
+        if isinstance(error, OSError) and error.filename:  # such as a token that cannot be read
+            return HubError(f"{error.filename}: {error.strerror or error}", down=True)
         if isinstance(error, KeyError | TypeError | ValueError | AttributeError):
             return HubError(f"{where} does not answer as a hub does", wait=None)
         return HubError(f"{where} cannot be reached", down=True)

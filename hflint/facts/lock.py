@@ -11,6 +11,7 @@ import re
 import tomllib
 from dataclasses import dataclass, field, fields
 from datetime import date
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from hflint.facts.providers import LOCK
@@ -21,7 +22,6 @@ from hflint.kinds import SettingsError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
     from hflint.facts.models import ModelFacts
 
@@ -30,6 +30,7 @@ _HEADER = """\
 # What the models and datasets that this project uses are; hflint reads it in place of asking the hub.
 # Written by `hflint lock`. Commit it; do not edit it by hand.
 """
+_TOO_LARGE = 10**64  # more than the parameters of any configuration that is read
 _BARE = re.compile(r"[A-Za-z0-9_-]+")
 _ESCAPES = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "\r": "\\r", "\t": "\\t"}
 _TYPES: dict[str, type] = {  # annotations of a record's fields, and what stands for them in TOML
@@ -146,8 +147,8 @@ def parse(data: bytes, path: Path) -> Lock:
         conflict = "it holds a merge conflict: take either side and run `hflint lock`"
         raise LockError(f"{path}: {conflict if b'<<<<<<<' in data else f'not valid TOML: {error}'}") from None
     version = table.get("version")
-    if version != VERSION:
-        newer = isinstance(version, int) and version > VERSION
+    if type(version) is not int or version != VERSION:
+        newer = type(version) is int and version > VERSION
         why = f"written by a newer hflint (version {version})" if newer else f"has no `version = {VERSION}`"
         raise LockError(f"{path}: {why}")
     return Lock(
@@ -171,7 +172,7 @@ def write_lock(path: Path, lock: Lock) -> bool:
     Raises:
         OSError: it cannot be written; then the old one is as it was.
     """
-    path, data = path.resolve(), render(lock).encode()
+    path, data = Path(os.path.realpath(path)), render(lock).encode()  # `resolve` raises where links go in a circle
     if path.exists() and path.read_bytes() == data:
         return False
     new = path.with_name(f".{path.name}.{os.getpid()}")
@@ -199,7 +200,7 @@ def _tables(table: Mapping[str, Any], kind: str, path: Path) -> list[tuple[str, 
 
 def _entry(table: Mapping[str, Any], kind: type[Record], place: str) -> Entry[Record]:
     asked, source, unavailable = table.get("asked"), table.get("source", "hub"), table.get("unavailable", "")
-    if not isinstance(asked, date) or not isinstance(source, str) or not isinstance(unavailable, str):
+    if type(asked) is not date or not isinstance(source, str) or not isinstance(unavailable, str):
         raise LockError(f"{place} does not say when it was asked")
     return Entry(None if unavailable else _record(table, kind, place), asked, source, unavailable)
 
@@ -217,16 +218,19 @@ def _value(value: Any, annotation: str, place: str) -> Any:
     parts = list(value) if isinstance(value, list) else list(value.values()) if isinstance(value, dict) else []
     inner = str if annotation == "tuple[str, ...]" else int  # the others hold whole numbers
     right = type(value) is _TYPES[annotation] and all(type(part) is inner for part in parts)
-    if not right:
+    if not right or not all(0 <= one < _TOO_LARGE for one in (value, *parts) if type(one) is int):
         raise LockError(f"{place} has a value of the wrong kind")
     if isinstance(value, list):
         return tuple(value)
     if annotation == "Shape | None":
         known = {one.name for one in fields(Shape)}
         try:
-            return Shape(**{name: number for name, number in value.items() if name in known})
+            shape = Shape(**{name: number for name, number in value.items() if name in known})
         except TypeError:
             raise LockError(f"{place} is not complete") from None
+        if not (shape.parameters and shape.hidden and shape.layers):
+            raise LockError(f"{place} is that of no model")
+        return shape
     return value
 
 

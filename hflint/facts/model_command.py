@@ -53,15 +53,25 @@ class _Source:
 
 
 def run_model(options: ModelOptions) -> int:
-    """Print a model's facts; 0 if there are any, 1 if none, 2 if that could not be found out."""
+    """Print a model's facts; 0 if there are any, 1 if none, 2 if that could not be found out or printed."""
     if not is_model_id(options.model_id):
         return _complain(f"{options.model_id!r} is no id of a model on the hub")
-    cache = LocalCache()
     try:
-        path = find_lock(Path())
-        lock = LockFile(path) if path else None
+        return _print(options)
     except SettingsError as error:
         return _complain(str(error))
+    except BrokenPipeError:
+        raise
+    except FileNotFoundError:
+        return _complain("the current folder is not there any more")
+    except OSError as error:
+        return _complain(error.strerror or str(error))
+
+
+def _print(options: ModelOptions) -> int:
+    cache = LocalCache()
+    path = find_lock(Path())
+    lock = LockFile(path) if path else None
     facts = Models([*([lock] if lock else []), cache]).find(options.model_id)
     sources = list(_sources(options.model_id, lock, cache))
     for note in dict.fromkeys(cache.notes):
@@ -161,8 +171,7 @@ def _text(
 ) -> Iterator[str]:
     yield facts.id
     for one in sources:
-        age = f", {count((datetime.now(UTC).date() - one.since).days, 'day')} old" if one.since else ""
-        yield f"  {one.origin:<20} {one.source}{age}"
+        yield f"  {one.origin:<20} {one.source}{_age(one.since)}"
     yield ""
     known = _known(facts, records)
     for name, value in known.items():
@@ -185,6 +194,11 @@ def _text(
         yield f"  Its experts are single parameters since transformers 5; before, 4-bit loading reached them: {_gib(before).strip()}."
     yield f"\nKeys and values of {options.batch} x {options.length} tokens, bfloat16\n  {'':<20} {_gib(memory['kv_cache'])}"
     yield from _training_lines(options, memory["training"])
+
+
+def _age(since: date | None) -> str:
+    """How old what a source says is; a clock may be wrong."""
+    return f", {count(max(0, (datetime.now(UTC).date() - since).days), 'day')} old" if since else ""
 
 
 def _training_lines(options: ModelOptions, steps: list[dict[str, Any]]) -> Iterator[str]:

@@ -20,6 +20,7 @@ CHAT_TEMPLATE = "chat_template.jinja"
 GENERATION_CONFIG = "generation_config.json"
 WEIGHTS = "model.safetensors"
 WEIGHTS_INDEX = "model.safetensors.index.json"
+_TOO_LARGE = 10**12  # more than any number that is meant; a tokenizer writes 10**30 for no limit
 
 
 class Files(Protocol):
@@ -55,8 +56,8 @@ def read_json(files: Files, name: str) -> dict[str, Any] | None:
 
 
 def first_int(table: Mapping[str, Any], *names: str) -> int | None:
-    """The first of these entries that is a positive whole number."""
-    return next((table[name] for name in names if type(table.get(name)) is int and table[name] > 0), None)
+    """The first of these entries that is a positive whole number, and one that can be meant."""
+    return next((table[name] for name in names if type(table.get(name)) is int and 0 < table[name] < _TOO_LARGE), None)
 
 
 def first_text(table: Mapping[str, Any], *names: str) -> str | None:

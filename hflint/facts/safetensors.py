@@ -45,7 +45,7 @@ def _header(path: Path) -> dict[str, Any]:
         header = json.loads(data)
         end = max((tensor["data_offsets"][1] for name, tensor in header.items() if name != "__metadata__"), default=0)
         for name, tensor in header.items():
-            if name != "__metadata__" and not (isinstance(tensor["dtype"], str) and _is_shape(tensor["shape"])):
+            if name != "__metadata__" and not (isinstance(tensor["dtype"], str) and _is_shape(tensor["shape"], size)):
                 raise DamagedError(f"the header's entry of {name} is not valid")
     except (ValueError, TypeError, LookupError, AttributeError, RecursionError):
         raise DamagedError("its header is not valid") from None
@@ -54,5 +54,7 @@ def _header(path: Path) -> dict[str, Any]:
     return header  # type: ignore[no-any-return] # just checked
 
 
-def _is_shape(value: object) -> bool:
-    return isinstance(value, list) and all(type(side) is int and side >= 0 for side in value)
+def _is_shape(value: object, size: int) -> bool:
+    """Whether it is one, of no more numbers than the file has bits."""
+    sides = value if isinstance(value, list) else [None]
+    return all(type(side) is int and side >= 0 for side in sides) and math.prod(sides) <= 8 * size

@@ -141,7 +141,7 @@ def _pad_token(
         return True, pad
     if _text(special.get("pad_token")) or not (special or files.lacks(SPECIAL_TOKENS)):
         return None, None  # which of the two files counts depends on the release
-    if not head or head.get("padding") is not None:
+    if head.get("padding", "may stand elsewhere") is not None:
         return None, None
     told = "pad_token" in config  # and null: no release adds one then
     known = config.get("tokenizer_class") in _NO_PAD_CLASSES and model_type in _NO_PAD_TYPES
@@ -150,9 +150,9 @@ def _pad_token(
 
 def _adds_bos(config: Mapping[str, Any], head: Mapping[str, Any], bos: str | None) -> bool | None:
     """What the post-processor does; unknown where `add_bos_token` says something else, for that counts in some classes."""
-    if not head or bos is None:
+    if "post_processor" not in head or bos is None:  # it may stand elsewhere
         return None
-    steps = head.get("post_processor")
+    steps = head["post_processor"]
     if isinstance(steps, dict) and steps.get("type") == "Sequence":
         steps = steps.get("processors")
     begins = any(_begins_with(step, bos) for step in (steps if isinstance(steps, list) else [steps]))

@@ -471,3 +471,24 @@ def test_huggingface_hub_is_not_imported():
     )
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert run.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("name", ["..", ".", "", "../../../etc/x.safetensors", "a\\b.safetensors", 3])
+def test_an_index_that_names_no_file_beside_it_counts_nothing(hand, name):
+    hand.repository(config__json=CONFIG, model__safetensors__index__json={"weight_map": {"w": name}})
+    assert hand.record().tensors == {}
+    assert hand.snapshot.notes == []
+
+
+def test_a_number_that_nobody_means_is_not_read(hand):
+    hand.repository(config__json={**CONFIG, "hidden_size": 10**200, "vocab_size": 10**400})
+    record = hand.record()
+    assert (record.shape, record.vocab_size, record.context_length) == (None, None, 4096)
+
+
+def test_a_shape_of_more_numbers_than_the_file_has_bits_is_damaged(hand):
+    snapshot = hand.repository(config__json={"model_type": "novel"})
+    extra = {"w": {"dtype": "BF16", "shape": [10**40], "data_offsets": [0, 4]}}
+    weights(snapshot / "model.safetensors", extra=extra)
+    assert hand.record().tensors == {}
+    assert hand.snapshot.notes == ["model.safetensors is damaged: the header's entry of w is not valid"]

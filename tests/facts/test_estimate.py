@@ -164,10 +164,20 @@ def lock(tmp_path, monkeypatch):
     return path
 
 
+@pytest.fixture
+def printed(capsys):
+    """`printed(id)`: what `hflint model` prints of it."""
+
+    def run(model_id: str, **options) -> str:
+        assert run_model(ModelOptions(model_id, **options)) == 0
+        return capsys.readouterr().out
+
+    return run
+
+
 @pytest.mark.usefixtures("lock")
-def test_model_prints_facts_sources_and_memory(capsys):
-    assert run_model(ModelOptions("acme/8b")) == 0
-    text = capsys.readouterr().out
+def test_model_prints_facts_sources_and_memory(printed):
+    text = printed("acme/8b")
     assert "hflint.lock, " in text
     assert "days old" in text
     assert "eos token            <|eot|>" in text
@@ -177,9 +187,8 @@ def test_model_prints_facts_sources_and_memory(capsys):
     assert not any(line.endswith(" ") for line in text.splitlines())
 
 
-def test_json_is_a_contract(lock, capsys):
-    assert run_model(ModelOptions("acme/8b", batch=2, length=1024, output_format="json")) == 0
-    told = json.loads(capsys.readouterr().out)
+def test_json_is_a_contract(lock, printed):
+    told = json.loads(printed("acme/8b", batch=2, length=1024, output_format="json"))
     assert list(told) == ["version", "id", "sources", "facts", "parameters_from", "shape", "memory"]
     assert told["version"] == 1
     assert told["sources"] == [{"origin": "lock", "source": str(lock), "since": "2026-11-01"}]
@@ -193,26 +202,22 @@ def test_json_is_a_contract(lock, capsys):
 
 
 @pytest.mark.usefixtures("lock")
-def test_a_mixture_says_what_four_bits_reach(capsys):
-    assert run_model(ModelOptions("acme/moe")) == 0
-    text = capsys.readouterr().out
+def test_a_mixture_says_what_four_bits_reach(printed):
+    text = printed("acme/moe")
     assert "reaches 2.9% of the parameters" in text
     assert "before, 4-bit loading reached them" in text
     assert "was not measured" in text
 
 
 @pytest.mark.usefixtures("lock")
-def test_what_only_the_catalogue_or_the_name_knows(capsys):
-    assert run_model(ModelOptions("meta-llama/Llama-3.1-8B")) == 0
-    text = capsys.readouterr().out
+def test_what_only_the_catalogue_or_the_name_knows(printed):
+    text = printed("meta-llama/Llama-3.1-8B")
     assert "4-bit (nf4)               5.3 GiB   reaches 86.9% of the parameters" in text
     assert "QLoRA                    26.8 GiB        9.8 GiB" in text
-    assert run_model(ModelOptions("google-bert/bert-base-uncased")) == 0
-    text = capsys.readouterr().out
+    text = printed("google-bert/bert-base-uncased")
     assert "catalogue" in text
     assert "The sizes of its layers are not known here" in text
-    assert run_model(ModelOptions("acme/thing-7B")) == 0
-    assert "about 7B parameters, going by its name" in capsys.readouterr().out
+    assert "about 7B parameters, going by its name" in printed("acme/thing-7B")
 
 
 @pytest.mark.usefixtures("lock")
@@ -225,10 +230,23 @@ def test_unknown_models_and_no_models(capsys):
     assert capsys.readouterr().err == "error: './output' is no id of a model on the hub\n"
 
 
+def test_a_clock_that_is_behind_makes_no_negative_age(lock, printed):
+    write_lock(lock, Lock({"acme/8b": Entry(ModelRecord(parameters=1), date(2999, 1, 1))}))
+    assert "hflint.lock, 0 days old" in printed("acme/8b")
+
+
 def test_a_damaged_lock_is_one_line(lock, capsys):
     lock.write_text("version = 9\n")
     assert run_model(ModelOptions("acme/8b")) == 2
     assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_a_folder_that_is_gone_is_one_line(tmp_path, monkeypatch, capsys):
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    assert run_model(ModelOptions("gpt2")) == 2
+    assert capsys.readouterr().err == "error: the current folder is not there any more\n"
 
 
 def test_nothing_heavy_is_imported(lock):

@@ -1,19 +1,16 @@
 """hflint.lock: its text, what it is asked for, and real huggingface_hub clients against a hub on loopback."""
 
 import contextlib
-import hashlib
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
-import threading
 import time
-from dataclasses import replace
+from dataclasses import fields, replace
 from datetime import date
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
 
 import pytest
 from hypothesis import given
@@ -30,27 +27,11 @@ from hflint.facts.record import DatasetRecord, ModelRecord
 from hflint.facts.shape import Shape
 from hflint.settings import SettingsError
 
+from .fake_hub import CONFIG, SHA, TOKENIZER_CONFIG
+
+pytestmark = pytest.mark.usefixtures("no_account")
 ROOT = Path(__file__).parents[2]
-SHA = "a" * 40
 DAY = date(2026, 11, 21)
-CONFIG = {
-    "architectures": ["LlamaForCausalLM"],
-    "model_type": "llama",
-    "hidden_size": 64,
-    "intermediate_size": 128,
-    "num_hidden_layers": 2,
-    "num_attention_heads": 4,
-    "max_position_embeddings": 4096,
-    "vocab_size": 100,
-    "tie_word_embeddings": False,
-}
-TOKENIZER_CONFIG = {
-    "tokenizer_class": "PreTrainedTokenizerFast",
-    "eos_token": "</s>",
-    "bos_token": "<s>",
-    "pad_token": None,
-}
-TOKENIZER = {"padding": None, "added_tokens": [{"content": "<s>"}], "model": {"type": "BPE", "vocab": {"a": 0, "b": 1}}}
 PROGRAM = """
 from datasets import load_dataset
 from transformers import AutoModelForCausalLM, AutoTokenizer
@@ -60,116 +41,14 @@ data = load_dataset("acme/texts")
 """
 
 
-class FakeHub:
-    """What a hub answers, from a table of repositories; `requests` is what it was asked."""
-
-    def __init__(self) -> None:
-        self.repositories = {}
-        self.requests = []
-        self.trouble = {}  # (status, headers) or seconds to sleep, by repository
-        hub = self
-
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
-            def log_message(self, *_):
-                pass
-
-            def do_GET(self):
-                hub.answer(self)
-
-            def do_HEAD(self):
-                hub.answer(self)
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.server.daemon_threads = True
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
-        self.url = f"http://127.0.0.1:{self.server.server_address[1]}"
-
-    def add(self, name, files=None, *, kind="models", **about):
-        files = {
-            one: text if isinstance(text, bytes) else json.dumps(text).encode() for one, text in (files or {}).items()
-        }
-        sizes = {**{one: len(data) for one, data in files.items()}, **about.pop("sizes", {})}
-        info = {"id": name, "sha": SHA, "gated": False, "private": False, "tags": [], **about}
-        info["siblings"] = [{"rfilename": one, "size": size} for one, size in sizes.items()]
-        self.repositories[kind, name] = info, files
-
-    def answer(self, request):
-        path = unquote(urlsplit(request.path).path)
-        self.requests.append((request.command, path, request.headers.get("Authorization")))
-        api = re.fullmatch(r"/api/(models|datasets)/(.+?)(?:/revision/(.+))?", path)
-        file = re.fullmatch(r"/(.+)/resolve/([^/]+)/(.+)", path)
-        kind, name = (api[1], api[2]) if api else ("models", file[1] if file else "")
-        trouble = self.trouble.get(name) or self.trouble.get(path)
-        if isinstance(trouble, list):
-            trouble = trouble.pop(0) if trouble else None
-        if isinstance(trouble, float):
-            time.sleep(trouble)
-        elif trouble:
-            return self.send(request, trouble[0], trouble[2] if len(trouble) > 2 else b"{}", trouble[1])
-        if (kind, name) not in self.repositories:
-            return self.send(
-                request,
-                401 if not request.headers.get("Authorization") else 404,
-                b"{}",
-                {"X-Error-Code": "RepoNotFound"},
-            )
-        info, files = self.repositories[kind, name]
-        if api and api[3] and (kind, f"{name}@{api[3]}") not in self.repositories:
-            return self.send(request, 404, b"{}", {"X-Error-Code": "RevisionNotFound"})
-        if api and api[3]:
-            info, files = self.repositories[kind, f"{name}@{api[3]}"]
-        if api:
-            return self.send(request, 200, json.dumps(info).encode(), {"Content-Type": "application/json"})
-        if info["gated"] and not request.headers.get("Authorization"):
-            return self.send(request, 401, b"{}", {"X-Error-Code": "GatedRepo"})
-        commits = {one["sha"]: held for (_, key), (one, held) in self.repositories.items() if key.startswith(name)}
-        files = commits.get(file[2], files)
-        if file[3] not in files or file[2] not in ("main", *commits):
-            return self.send(request, 404, b"{}", {"X-Error-Code": "EntryNotFound", "X-Repo-Commit": info["sha"]})
-        tag = hashlib.sha256(files[file[3]]).hexdigest()
-        return self.send(request, 200, files[file[3]], {"ETag": f'"{tag}"', "X-Repo-Commit": info["sha"]})
-
-    @staticmethod
-    def send(request, status, body, headers):
-        request.send_response(status)
-        for name, value in {"Content-Length": str(len(body)), **headers}.items():
-            request.send_header(name, value)
-        request.end_headers()
-        if request.command != "HEAD":
-            request.wfile.write(body)
-
-
-@pytest.fixture(autouse=True)
-def no_account(monkeypatch, tmp_path):
-    for name in ("HF_TOKEN", "HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE", "HF_ENDPOINT"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("HF_HOME", str(tmp_path / "hf"))
-    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "hf" / "hub"))
-    monkeypatch.setenv("HF_TOKEN_PATH", str(tmp_path / "hf" / "token"))
-
-
-@pytest.fixture
-def fake():
-    hub = FakeHub()
-    hub.add(
-        "acme/tiny",
-        {
-            "config.json": CONFIG,
-            "tokenizer_config.json": TOKENIZER_CONFIG,
-            "tokenizer.json": TOKENIZER,
-            "generation_config.json": {"eos_token_id": [1, 2]},
-            "README.md": b"#",
-        },
-        sizes={"model.safetensors": 1000, "pytorch_model.bin": 900, "original/consolidated.00.pth": 5},
-        safetensors={"parameters": {"BF16": 123_456}, "total": 123_456},
-        cardData={"license": "apache-2.0"},
-    )
-    hub.add("acme/texts", kind="datasets", gated="auto", tags=["license:mit"])
-    yield hub
-    hub.server.shutdown()
-    hub.server.server_close()
+def in_cache(folder, files):
+    """acme/tiny in a local cache, with these files."""
+    snapshot = folder / "models--acme--tiny" / "snapshots" / SHA
+    snapshot.mkdir(parents=True)
+    (snapshot.parents[1] / "refs").mkdir()
+    (snapshot.parents[1] / "refs" / "main").write_text(SHA)
+    for name, data in files.items():
+        (snapshot / name).write_bytes(data)
 
 
 def client(fake, **options):
@@ -240,6 +119,9 @@ def test_the_text_is_stable_and_in_order():
     assert re.findall(r"\[model\.(.+)\]", render(one)) == ['"a/a"', '"B/a"', '"b/B"']
 
 
+NOTHING = ", ".join(f"{one.name} = 0" for one in fields(Shape))
+
+
 @pytest.mark.parametrize(
     ("text", "why"),
     [
@@ -247,6 +129,7 @@ def test_the_text_is_stable_and_in_order():
         ("\xff", "has no `version"),
         ("<<<<<<< HEAD\nversion = 1\n", "merge conflict"),
         ("version = 2\n", "newer hflint"),
+        ("version = true\n", "has no `version"),
         ("", "has no `version"),
         ("version = 1\nmodel = 3\n", "no table of tables"),
         ('version = 1\n[model."a/b"]\ncommit = "x"\n', "when it was asked"),
@@ -254,7 +137,11 @@ def test_the_text_is_stable_and_in_order():
             'version = 1\n[model."a/b"]\nasked = 2026-11-21\ncommit = 1\n',
             "model.a/b.commit has a value of the wrong kind",
         ),
+        ('version = 1\n[model."a/b"]\nasked = 2026-11-21T10:00:00\n', "when it was asked"),
+        ('version = 1\n[model."a/b"]\nasked = 2026-11-21\nparameters = -1\n', "of the wrong kind"),
+        (f'version = 1\n[model."a/b"]\nasked = 2026-11-21\nparameters = {10**400}\n', "of the wrong kind"),
         ('version = 1\n[model."a/b"]\nasked = 2026-11-21\nshape = { hidden = 1 }\n', "shape is not complete"),
+        (f'version = 1\n[model."a/b"]\nasked = 2026-11-21\nshape = {{ {NOTHING} }}\n', "shape is that of no model"),
         ('version = 1\n[model."a/b"]\nasked = 2026-11-21\ntensors = { BF16 = "1" }\n', "of the wrong kind"),
         ('version = 1\n[model."a/b"]\nasked = 2026-11-21\narchitectures = [1]\n', "of the wrong kind"),
     ],
@@ -287,6 +174,13 @@ def test_a_write_that_fails_leaves_the_old_lock(tmp_path, monkeypatch):
         write_lock(path, Lock({"a/b": Entry(RECORD, DAY)}))
     assert path.read_bytes() == before
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_link_to_itself_is_replaced(tmp_path):
+    path = tmp_path / "hflint.lock"
+    path.symlink_to(path)
+    assert write_lock(path, Lock())
+    assert read_lock(path) == Lock()
 
 
 def test_it_is_found_upwards_to_the_repositorys_root(tmp_path):
@@ -377,7 +271,7 @@ def test_what_the_hub_says_of_a_model(fake):
         "llama",
         4096,
         100,
-        3,
+        4,
     )
     assert (record.has_pad_token, record.eos_token, record.chat_template) == (False, "</s>", False)
     assert record.weights == {"safetensors": 1000, "pickle": 900}
@@ -394,12 +288,7 @@ def test_it_takes_one_request_and_one_a_small_file(fake):
 
 
 def test_files_of_the_same_commit_come_from_the_cache(fake, tmp_path):
-    snapshot = tmp_path / "cache" / "models--acme--tiny" / "snapshots" / SHA
-    snapshot.mkdir(parents=True)
-    (snapshot.parents[1] / "refs").mkdir()
-    (snapshot.parents[1] / "refs" / "main").write_text(SHA)
-    for name, data in fake.repositories["models", "acme/tiny"][1].items():
-        (snapshot / name).write_bytes(data)
+    in_cache(tmp_path / "cache", fake.repositories["models", "acme/tiny"][1])
     record, _ = client(fake, cache=tmp_path / "cache").model("acme/tiny")
     assert record.model_type == "llama"
     assert [path for _, path, _ in fake.requests] == ["/api/models/acme/tiny"]
@@ -476,6 +365,14 @@ def test_every_trouble_has_its_reason(fake, trouble, why, lasting):
 def test_what_passes_is_tried_again(fake, status):
     fake.trouble["acme/tiny"] = [(status, {"Retry-After": "0"}), (status, {})]
     assert client(fake).model("acme/tiny")[0].commit == SHA
+
+
+def test_a_token_that_cannot_be_read_is_not_the_hubs_fault(fake, monkeypatch, tmp_path):
+    (tmp_path / "file").write_text("")
+    monkeypatch.setattr("huggingface_hub.constants.HF_TOKEN_PATH", str(tmp_path / "file" / "token"))
+    with pytest.raises(HubError, match=r"file.token: Not a directory") as caught:
+        client(fake).model("acme/tiny")
+    assert caught.value.down
 
 
 def test_a_slow_hub_times_out(fake, monkeypatch):
@@ -601,6 +498,14 @@ def test_a_file_that_cannot_be_read_removes_nothing(project, capsys):
     assert "train.py" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("check", [False, True])
+def test_a_path_that_is_not_there_is_no_success(project, capsys, check):
+    run_lock(LockOptions())
+    assert run_lock(LockOptions(paths=(Path("nowhere"),), check=check)) == 2
+    assert "error: nowhere: no such file or folder" in capsys.readouterr().err
+    assert list(read_lock(project / "hflint.lock").models) == ["acme/tiny"]
+
+
 def test_upgrade_asks_again(project, fake):
     run_lock(LockOptions())
     for name in ("models", "datasets"):
@@ -692,17 +597,33 @@ def test_a_damaged_lock_is_not_overwritten(project, capsys):
     assert (project / "hflint.lock").read_text() == "<<<<<<< HEAD\n"
 
 
+@pytest.mark.usefixtures("project")
+def test_a_lock_that_cannot_be_written_is_one_line(monkeypatch, capsys):
+    def refused(*_):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "write_bytes", refused)
+    assert run_lock(LockOptions()) == 2
+    assert capsys.readouterr().err == "error: hflint.lock cannot be written: Permission denied\n"
+
+
 def test_offline_fills_from_the_cache(project, fake, tmp_path, capsys):
-    snapshot = tmp_path / "hf" / "hub" / "models--acme--tiny" / "snapshots" / SHA
-    snapshot.mkdir(parents=True)
-    (snapshot.parents[1] / "refs").mkdir()
-    (snapshot.parents[1] / "refs" / "main").write_text(SHA)
-    (snapshot / "config.json").write_text(json.dumps(CONFIG))
+    in_cache(tmp_path / "hf" / "hub", {"config.json": json.dumps(CONFIG).encode()})
     assert run_lock(LockOptions(offline=True)) == 2
     assert "acme/texts: not in the local cache; not locked" in capsys.readouterr().err
     entry = read_lock(project / "hflint.lock").models["acme/tiny"]
     assert (entry.source, entry.record.commit, entry.record.model_type) == ("cache", SHA, "llama")
     assert fake.requests == []
+
+
+@pytest.mark.usefixtures("project")
+@pytest.mark.parametrize(
+    ("files", "why"), [({}, "config.json is missing"), ({"config.json": b"{"}, "config.json is not valid JSON")]
+)
+def test_offline_says_what_the_cache_lacks(tmp_path, capsys, files, why):
+    in_cache(tmp_path / "hf" / "hub", files)
+    assert run_lock(LockOptions(offline=True)) == 2
+    assert f"error: acme/tiny: in the local cache, {why}; not locked" in capsys.readouterr().err
 
 
 @pytest.mark.usefixtures("project")
@@ -762,6 +683,19 @@ def test_the_endpoint_and_the_token_of_the_environment_hold(fake):
     run = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False)
     assert (run.returncode, run.stdout, run.stderr) == (0, "", "hflint.lock: 2 locked, 2 ids in all.\n")
     assert {token for _, _, token in fake.requests} == {"Bearer hf_abc"}
+
+
+def test_an_interrupt_does_not_wait_for_a_slow_hub(project, fake):
+    fake.trouble["acme/tiny"] = 120.0
+    code = "import sys; from hflint.facts.commands import *; sys.exit(run_lock(LockOptions()))"
+    environment = {**os.environ, "HF_ENDPOINT": fake.url, "PYTHONPATH": str(ROOT)}
+    run = subprocess.Popen([sys.executable, "-c", code], env=environment, stderr=subprocess.PIPE, text=True)
+    while run.poll() is None and not any("acme/tiny" in path for _, path, _ in fake.requests):
+        time.sleep(0.05)
+    run.send_signal(signal.SIGINT)
+    assert run.communicate(timeout=60)[1] == "error: interrupted; the lock is as it was\n"
+    assert run.returncode == 130
+    assert not (project / "hflint.lock").exists()
 
 
 def test_an_interrupt_leaves_the_lock(project, monkeypatch, capsys):
