@@ -194,6 +194,7 @@ PROBES = {
             compare_alone=True,
         ),
         Probe("missing-kbit-preparation", ("load", "train"), signs.unprepared),
+        Probe("memory-exceeds-device", ("load", "train"), signs.out_of_memory, gpu=True, silence=signs.fits_here),
         Probe("mixed-precision-mismatch", ("bind", "load", "train"), signs.scaler_fails, gpu=True),
         Probe("already-quantized", ("load",), signs.ignored_quantization),
         Probe("lora-targets", ("load", "train"), signs.unmatched_targets),

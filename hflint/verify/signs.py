@@ -176,6 +176,16 @@ def scaler_fails(outcome: Outcome) -> str | None:
     return None
 
 
+def out_of_memory(outcome: Outcome) -> str | None:
+    """The GPU has too little memory; what the host lacks is another matter."""
+    return outcome.reason if outcome.raised and "CUDA out of memory" in outcome.raised.text else None
+
+
+def fits_here(outcome: Outcome) -> str:
+    """What fits this GPU may yet be too much for the one that is meant."""
+    return f"{outcome.model or 'the model'} fits this GPU: that of `target-gpu` is smaller, or only the real model is too large"
+
+
 def on_the_cpu(outcome: Outcome) -> str | None:
     """The model stays on the CPU of a machine that has a GPU."""
     if not outcome.device.startswith("cuda") or outcome.model_device != "cpu":

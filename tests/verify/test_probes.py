@@ -154,11 +154,25 @@ def test_where_a_twin_lies_is_not_evidence():
     assert "hflint-verify" not in judge(PROBES["missing-remote-code"], raised(text), None).figure
 
 
-@pytest.mark.parametrize("name", ["missing-device-map", "mixed-precision-mismatch"])
+@pytest.mark.parametrize("name", ["missing-device-map", "mixed-precision-mismatch", "memory-exceeds-device"])
 def test_what_only_a_gpu_can_decide_says_so(name):
     assert judge(PROBES[name], Outcome(device="cpu"), Outcome()).reason == "needs a GPU"
     slow = Outcome(status="timeout", reason="timed out after 9 s", device="cpu")
     assert judge(PROBES[name], slow, None).reason.endswith("timed out after 9 s")
+
+
+def test_memory_is_exceeded_by_a_real_model_on_a_gpu_of_that_size():
+    probe, gpu = PROBES["memory-exceeds-device"], {"device": "cuda: X1", "model": "real acme/7b"}
+    error = Raised("OutOfMemoryError", "CUDA out of memory. Tried to allocate 1 GiB.", "load")
+    full = Outcome(status="memory", reason=f"OutOfMemoryError: {error.text}", raised=error, **gpu)
+    assert (judge(probe, full, Outcome(**gpu)).verdict, judge(probe, full, full).verdict) == (
+        "confirmed",
+        "cannot tell",
+    )
+    fits = judge(probe, Outcome(**gpu), None)
+    assert (fits.verdict, fits.reason.partition(":")[0]) == ("cannot tell", "real acme/7b fits this GPU")
+    host = Outcome(status="memory", reason="took more than 8 GiB of memory", **gpu)
+    assert judge(probe, host, None).verdict == "cannot tell"
 
 
 DEPRECATED = Warned("transformers warning", "`torch_dtype` is deprecated! Use `dtype` instead!", "load")
