@@ -54,6 +54,17 @@ def apply_edits(text: str, edits: Iterable[Edit]) -> str:
     return "".join([*parts, text[done:]])
 
 
+def moved(offset: int, edits: Iterable[Edit]) -> tuple[int, int]:
+    """Where an offset is after edits: before and behind what was inserted right there."""
+    before = behind = offset
+    for edit in edits:
+        if edit.end <= offset:
+            shift = len(edit.text) - (edit.end - edit.start)
+            before += shift if edit.start < offset else 0
+            behind += shift
+    return before, behind
+
+
 def _ordered(edits: Iterable[Edit]) -> list[Edit]:
     return sorted(edits, key=lambda edit: (edit.start, edit.end))  # stable: insertions at one place keep their order
 
@@ -192,7 +203,7 @@ class _Work:
     def _accept(self, batch: Sequence[Finding], source: Source, findings: list[Finding]) -> None:
         edits = _edits_of(batch)
         self.seen.add(self.source.text)
-        self.barred = {(code, text, place) for code, text, old in self.barred for place in _moved(old, edits)}
+        self.barred = {(code, text, place) for code, text, old in self.barred for place in moved(old, edits)}
         self.applied += batch
         self.source, self.findings = source, findings
 
@@ -216,24 +227,13 @@ def _still_there(batch: Sequence[Finding], edits: Sequence[Edit], old: list[Find
     for finding in batch:
         start = finding.span.start
         around = next((edit for edit in edits if edit.start <= start < edit.end), Edit(start, start, ""))
-        first, last = _moved(around.start, edits)
+        first, last = moved(around.start, edits)
         again = any(
             _kind(each) == _kind(finding) and first <= each.span.start <= last + len(around.text) for each in new
         )
         if again and gone[_kind(finding)] < mended[_kind(finding)]:
             return True
     return False
-
-
-def _moved(offset: int, edits: Iterable[Edit]) -> tuple[int, int]:
-    """Where an offset is after edits: before and behind what was inserted right there."""
-    before = behind = offset
-    for edit in edits:
-        if edit.end <= offset:
-            shift = len(edit.text) - (edit.end - edit.start)
-            before += shift if edit.start < offset else 0
-            behind += shift
-    return before, behind
 
 
 def _title(source: Source, finding: Finding) -> str:

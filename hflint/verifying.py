@@ -28,8 +28,20 @@ from hflint.verify.cases import Unverified, cases_of
 from hflint.verify.codec import CodecError
 from hflint.verify.live import shown
 from hflint.verify.outcome import Outcome, Plan, Verdict
-from hflint.verify.report import asides, brief, counts, environment_line, listing, read_report, table, write_report
-from hflint.verify.session import Case, Result, Session, SessionError, choose_python, exit_code
+from hflint.verify.process import SessionError, choose_python
+from hflint.verify.report import (
+    asides,
+    brief,
+    counts,
+    environment_line,
+    listing,
+    read_report,
+    refused,
+    table,
+    write_report,
+)
+from hflint.verify.results import Case, Result, exit_code, not_run
+from hflint.verify.session import Session
 from hflint.verify.setup import Setup
 
 if TYPE_CHECKING:
@@ -74,10 +86,8 @@ class VerifyOptions:
 
 def run_verify(options: VerifyOptions) -> int:
     """Verify, report and say with which code to exit: 0 all hold, 1 some do not, 2 could not run."""
-    if options.report and options.report.suffix not in (".html", ".htm", ".md", ".json"):
-        return complain(f"{options.report.name}: a report is .html, .md or .json")
-    if options.report and not options.report.parent.is_dir():
-        return complain(f"{options.report}: there is no folder {options.report.parent}")
+    if options.report and (reason := refused(options.report)):  # better known before the runs than after
+        return complain(reason)
     asked: list[int] = []  # signals to end
     try:
         with _terminable(asked):
@@ -232,8 +242,7 @@ def _not_claimed(case: Case, project: Project, here: Project) -> Result:
     reason = (
         f"found for {differing[0] if differing else 'other libraries than those installed'} (--python chooses others)"
     )
-    setups = {"before": case.before.to_json()} | ({"after": case.after.to_json()} if case.after else {})
-    return Result(case.rule, case.path, case.line, Verdict(probes.CANNOT_TELL, reason=reason), Outcome(), None, setups)
+    return replace(not_run(case), verdict=Verdict(probes.CANNOT_TELL, reason=reason))
 
 
 # --- runs -------------------------------------------------------------------------------------------------------------

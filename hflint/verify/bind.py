@@ -19,9 +19,10 @@ LOADED = ("tokenizer", "model")  # targets that are objects of the run, looked a
 
 
 def check(setup: Setup, device: str = "auto") -> Iterator[dict[str, Any]]:
-    """One record a name and a call of a library: `{"what", "ok", "text", "names", "unread"}`.
+    """One record a name and a call of a library: `{"what", "ok", "text", "names", "closed", "unread"}`.
 
     `ok` is None where the signature takes any keyword; `unread` then says so where nothing in the library reads it.
+    `closed` is whether the signature names every keyword that it takes, so that it decides a call by itself.
 
     Raises:
         MissingError: the library that has the name is not installed.
@@ -68,7 +69,7 @@ def find(name: str) -> Any:
 def _checked(binding: Binding, target: Callable[[], Any], device: str) -> dict[str, Any]:
     what = f"{binding.target}.{binding.method}" if binding.method else binding.target
     record = _record(what, lambda: _bind(binding, target(), device))
-    record["names"] = list(binding.kwargs)
+    record |= {"names": list(binding.kwargs), "closed": record["ok"] is True and _is_closed(binding, target())}
     if record["ok"] is None:
         record["unread"] = unread(target(), [name for name in binding.kwargs if name in record["text"]])
     return record
@@ -105,6 +106,16 @@ def _bind(binding: Binding, target: Any, device: str) -> str:
     if binding.made is not None and set(binding.made) <= set(signature.parameters):
         _make(function, binding.made, device)
     return ""
+
+
+def _is_closed(binding: Binding, target: Any) -> bool:
+    method = binding.method if binding.method != "__call__" else ""
+    function = getattr(target, method, None) if method else target
+    try:
+        parameters = inspect.signature(function).parameters.values() if callable(function) else None
+    except ValueError:  # one of C has none
+        return False
+    return parameters is not None and all(one.kind is not one.VAR_KEYWORD for one in parameters)
 
 
 def _taken_by_wrappers(function: Any) -> set[str]:

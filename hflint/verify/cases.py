@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 
 from hflint.check import check_source
 from hflint.files import FileError, Source, source_from_bytes
-from hflint.fix import apply_edits, fix_source
+from hflint.fix import apply_edits, fix_source, moved
 from hflint.semantics.build import SyntaxProblem, build_program
 from hflint.semantics.objects import Import, LibraryCall, NameUse, Object
 from hflint.verify.bindings import keywords_at
 from hflint.verify.extract import Extraction
 from hflint.verify.linked import Linked, objects_at
 from hflint.verify.probes import find_probe
-from hflint.verify.session import Case
+from hflint.verify.results import Case
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -63,11 +63,14 @@ def cases_of(
 def _without_others(source: Source, finding: Finding, number: int, project: Project) -> Case | None:
     """The case of a finding in the file where all others are mended; None where it is not found there any more.
 
-    Those that say the same of another place are left too, and tell which is which: it is the one of that number.
+    Those that say the same of another place are left too, and tell which is which: it is the one of that number. So
+    are those that the same edits mend.
     """
 
     def others(changed: Source) -> list[Finding]:
-        return [one for one in check_source(changed, project).findings if not _is_same(one, finding)]
+        found = check_source(changed, project).findings
+        own = {one.fix.edits for one in found if one.fix and _is_same(one, finding)}
+        return [one for one in found if not _is_same(one, finding) and not (one.fix and one.fix.edits in own)]
 
     mended = replace(source, text=fix_source(source, others, unsafe=True).text)
     if mended.text == source.text:
@@ -170,7 +173,7 @@ def _again(objects: Iterable[Object], program: Program, edits: Sequence[Edit]) -
     """What the objects became: those of their kind at the place where they are now."""
     found = []
     for one in objects:
-        places = _moved(one.span.start, edits)
+        places = moved(one.span.start, edits)
         found += [twin for twin in program.objects if type(twin) is type(one) and twin.span.start in places]
     return tuple(found)
 
@@ -190,14 +193,3 @@ def _written(program: Program, edits: Sequence[Edit]) -> list[Object]:
 
 def _argument_places(one: Object) -> list[int]:
     return [one.argument_span(name).start for name in one.nodes] if isinstance(one, LibraryCall) else []
-
-
-def _moved(offset: int, edits: Iterable[Edit]) -> tuple[int, int]:
-    """Where an offset is after edits: before and behind what was inserted right there."""
-    before = behind = offset
-    for edit in edits:
-        if edit.end <= offset:
-            shift = len(edit.text) - (edit.end - edit.start)
-            before += shift if edit.start < offset else 0
-            behind += shift
-    return before, behind

@@ -83,9 +83,11 @@ class Extraction:
         )
         return replace(setup, assumed=tuple(dict.fromkeys(self.plain.assumed)))
 
-    def facts(self, name: str | None) -> ModelFacts | None:
-        """What is known of a model id."""
-        return self.models.find(name) if name else None
+    def facts(self, name: str | None, call: LibraryCall | None, place: str) -> ModelFacts | None:
+        """What is known of a model id, at the revision that the call names which loads it."""
+        if not name:
+            return None
+        return self.models.find(name, self.plain.text(call.argument("revision"), f"{place}.revision") if call else None)
 
     # --- the model ----------------------------------------------------------------------------------------------------
 
@@ -102,7 +104,7 @@ class Extraction:
             kwargs=self.plain.arguments(load, "model", (*_ID, *_OBJECTS)),
             attributes=self._attributes(load, "model"),
             calls=tuple(self._model_calls(load)),
-            facts=self._model_facts(name),
+            facts=self._model_facts(name, load),
         )
 
     def _named_model(self) -> parts.Model | None:
@@ -111,7 +113,7 @@ class Extraction:
             name = self.plain.text(call.argument("model"), "model.id")
             if name:
                 return parts.Model(
-                    id=name, loader=_CAUSAL if call is self.trainer else "", facts=self._model_facts(name)
+                    id=name, loader=_CAUSAL if call is self.trainer else "", facts=self._model_facts(name, call)
                 )
         return None
 
@@ -127,8 +129,8 @@ class Extraction:
         """The configuration of an adapter that the finding stands at, where nothing is seen to take it."""
         return next((one for one in self.linked.anchors if isinstance(one, AdapterConfig)), None)
 
-    def _model_facts(self, name: str | None) -> parts.ModelFacts:
-        facts = self.facts(name)
+    def _model_facts(self, name: str | None, call: LibraryCall) -> parts.ModelFacts:
+        facts = self.facts(name, call, "model")
         if facts is None:
             return parts.ModelFacts()
         return parts.ModelFacts(
@@ -207,7 +209,8 @@ class Extraction:
             model = self._model() if named is None and self.pipeline else None
             name = named or (model.id if model else None)
             attributes = self._pipeline_tokenizer()
-            return parts.Tokenizer(id=name, attributes=attributes, facts=self._tokenizer_facts(name)) if name else None
+            facts = self._tokenizer_facts(name, self.pipeline)
+            return parts.Tokenizer(id=name, attributes=attributes, facts=facts) if name else None
         name = self.plain.text(load.argument(*_ID), "tokenizer.id")
         special, tokens = self._added(load)
         return parts.Tokenizer(
@@ -220,7 +223,7 @@ class Extraction:
             resize=any(change.name == "resize_token_embeddings" for change in self.load.changes)
             if self.load
             else False,
-            facts=self._tokenizer_facts(name),
+            facts=self._tokenizer_facts(name, load),
         )
 
     def _pipeline_tokenizer(self) -> dict[str, Any]:
@@ -228,8 +231,8 @@ class Extraction:
         found = self._attributes(self.pipeline, "pipeline") if self.pipeline else {}
         return {name.removeprefix("tokenizer."): v for name, v in found.items() if name.startswith("tokenizer.")}
 
-    def _tokenizer_facts(self, name: str | None) -> parts.TokenizerFacts:
-        facts = self.facts(name)
+    def _tokenizer_facts(self, name: str | None, call: LibraryCall | None) -> parts.TokenizerFacts:
+        facts = self.facts(name, call, "tokenizer")
         if facts is None:
             return parts.TokenizerFacts()
         special: dict[str, Any] = {}

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from hflint.verify.outcome import Outcome
-    from hflint.verify.session import Result
+    from hflint.verify.results import Result
 
 _CLASSES = {
     probes.CONFIRMED: "good",

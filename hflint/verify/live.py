@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 
     from rich.console import RenderableType
 
-    from hflint.verify.session import Case, Progress
+    from hflint.verify.results import Case
+    from hflint.verify.session import Progress
 
 
 class Board:

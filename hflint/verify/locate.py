@@ -104,8 +104,11 @@ def locate(setup: Setup, plan: Plan, device: str, shared: Path) -> Sources:
 
 def _make_sized(setup: Setup, model: Model, device: str, shared: Path) -> Sources:
     model_type = model.facts.model_type or twin.stand_in(model.loader)
-    wanted = sized.size(model.facts.parameters, device, trained=setup.training is not None and not setup.adapter)
-    config = sized.scaled(twin.full_config(model_type), model.loader, wanted)
+    if model.facts.config:  # it says how large
+        config = dict(twin.full_config(model_type, model.facts.config).to_dict())
+    else:
+        wanted = sized.size(model.facts.parameters, device, trained=setup.training is not None and not setup.adapter)
+        config = sized.scaled(twin.full_config(model_type), model.loader, wanted)
     dtype = _stored_dtype(model, None)
     identity = {"sized": config, "loader": model.loader, "dtype": dtype}
     folder = twin.saved_once(shared, identity, lambda part: sized.write(part, model.loader, config, dtype, device))
@@ -181,8 +184,8 @@ def _make_twin(
         note += " (its own code is stood in for)" if named else " (the architecture is not known: a stand-in)"
     full = twin.full_config(model_type, config if config and config.get("model_type") == model_type else None)
     other = tokenizer.id is not None and model.id is not None and tokenizer.id != model.id
-    given = None if coded else _real_tokenizer(tokenizer.id or model.id)
-    theirs = _real_tokenizer(model.id) if other and not coded else None
+    given = None if coded else _real_tokenizer(tokenizer.id or model.id, tokenizer.kwargs.get("revision"))
+    theirs = _real_tokenizer(model.id, model.kwargs.get("revision")) if other and not coded else None
     vocab = model.facts.vocab_size or getattr(full, "vocab_size", None)
     sizes = _sizes(vocab, tokenizer.facts.vocab_size or _length(given, other), other=other, real=bool(given))
     recipe = _Recipe(
@@ -356,9 +359,9 @@ def _sizes(model: int | None, tokenizer: int | None, *, other: bool, real: bool)
     return (SMALLER_VOCAB, VOCAB) if tokenizer > model else (VOCAB, SMALLER_VOCAB)
 
 
-def _real_tokenizer(name: str | None) -> str | None:
+def _real_tokenizer(name: str | None, revision: str | None) -> str | None:
     """The folder of a tokenizer on this machine; None where it is not there."""
-    folder = cached_folder(name) if name else None
+    folder = cached_folder(name, revision) if name else None
     files = ("tokenizer.json", "tokenizer.model", "vocab.txt", "vocab.json", "spiece.model")
     return str(folder) if folder and any((folder / file).is_file() for file in files) else None
 

@@ -21,7 +21,7 @@ from hflint.settings import load_settings, parse_target
 from hflint.verify.cases import cases_of
 from hflint.verify.probes import find_probe
 from hflint.verify.report import brief, size
-from hflint.verify.session import Case, exit_code
+from hflint.verify.results import Case, exit_code
 from hflint.verifying import holds, installed, opened, show, verified, write
 
 if TYPE_CHECKING:
@@ -30,7 +30,8 @@ if TYPE_CHECKING:
 
     from hflint.check import FileReport
     from hflint.pages import Block, Page
-    from hflint.verify.session import Result, Session
+    from hflint.verify.results import Result
+    from hflint.verify.session import Session
     from hflint.verifying import VerifyOptions
 
 _NOWHERE = Path(os.devnull) / "example"  # no file of this machine is an example's neighbour

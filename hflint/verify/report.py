@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from hflint.verify import probes
 from hflint.verify.codec import CodecError
-from hflint.verify.session import Result, result_from_json, result_to_json
+from hflint.verify.results import Result, result_from_json, result_to_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from hflint.verify.outcome import Outcome
 
 VERSION = 1
+ENDINGS = (".html", ".htm", ".md", ".json")
 COLUMNS = ("rule", "where", "before", "after", "verdict", "figure")
 INDENT = 7  # characters, of what stands under a rule
 CELL = 90  # characters of a cell of the terminal's table
@@ -70,6 +71,22 @@ def write_report(path: Path, environment: Mapping[str, Any], results: Sequence[R
     else:
         raise ValueError(f"{path.name}: a report is .html, .md or .json")
     path.write_text(text, encoding="utf-8")
+
+
+def refused(path: Path) -> str:
+    """Why a report cannot be written to a file, which is left as it is; empty where it can be."""
+    if path.suffix not in ENDINGS:
+        return f"{path.name}: a report is .html, .md or .json"
+    if not path.parent.is_dir():
+        return f"{path}: there is no folder {path.parent}"
+    there = path.exists()
+    try:
+        path.open("ab").close()
+        if not there:
+            path.unlink()
+    except OSError as error:
+        return f"{path} cannot be written: {error.strerror or error}"
+    return ""
 
 
 def brief(outcome: Outcome | None) -> str:

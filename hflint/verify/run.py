@@ -39,6 +39,7 @@ class Run:
         self.notes: list[str] = []
         self.seconds: dict[str, float] = {}
         self.losses: list[float] = []
+        self.stepped: list[float] = []  # when each step ended, in seconds
         self.warned: dict[tuple[str, str], Warned] = {}
         self.device = "cpu"
         self.dtype = "float32"  # of most weights as loaded
@@ -176,7 +177,8 @@ def _phases(run: Run) -> None:
 
 def _is_bound(run: Run) -> bool:
     """Whether the signatures have decided: one refuses the call, or all take it."""
-    answers = [binding["ok"] for binding in run.outcome.bindings if binding.get("names") or not binding["ok"]]
+    told = ("names", "closed")  # without a keyword in question, only a signature that is closed says something
+    answers = [one["ok"] for one in run.outcome.bindings if not one["ok"] or any(map(one.get, told))]
     return False in answers or (bool(answers) and None not in answers)
 
 
@@ -200,3 +202,5 @@ def _load(run: Run, *, model: bool) -> None:
             measure.weights(run.model, run.outcome)
             run.dtype = measure.float_dtype(run.outcome.weights)
             run.outcome.outside = max(0, len(run.tokenizer) - measure.embedding_rows(run.model))
+            if run.device == "cuda":
+                run.outcome.loaded_bytes = int(torch.cuda.memory_allocated())

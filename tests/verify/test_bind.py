@@ -72,6 +72,14 @@ def test_a_call_is_taken_refused_or_open(made, target, method, kwargs, ok):
     assert made(target, method, kwargs=kwargs)["ok"] is ok
 
 
+@pytest.mark.parametrize(
+    ("target", "method", "closed"),
+    [("Trainer", "", True), ("load", "", False), ("Loaded", "__call__", True), ("missing", "", False)],
+)
+def test_a_signature_without_any_keyword_is_closed(made, target, method, closed):
+    assert made(f"fakelib.{target}", method)["closed"] is closed
+
+
 def test_a_keyword_that_nothing_reads_is_said_to_be_unread(made):
     assert made("fakelib.load", kwargs={"use_auth_token": "x"})["unread"].endswith("reads `use_auth_token`")
     assert made("fakelib.load", kwargs={"token": "x"})["unread"] == ""

@@ -330,6 +330,7 @@ def test_a_finding_whose_rule_has_no_probe_is_named(run):
     [
         (["--report", "report.txt"], "report.txt: a report is .html, .md or .json"),
         (["--report", "nowhere/report.html"], "nowhere/report.html: there is no folder nowhere"),
+        (["--report", "folder.html"], "folder.html cannot be written: Is a directory"),
         (["--select", "no-such-rule"], "no-such-rule"),
         (["--resume", "nowhere.json"], "nowhere.json: cannot be read"),
         (["--spec", "nowhere.json"], "nowhere.json: cannot be read"),
@@ -337,6 +338,7 @@ def test_a_finding_whose_rule_has_no_probe_is_named(run):
     ],
 )
 def test_what_cannot_be_done_is_an_error_of_one_line(run, arguments, said):
+    Path("folder.html").mkdir(exist_ok=True)
     result = run(*arguments)
     assert result.exit_code == 2
     assert said in result.stderr

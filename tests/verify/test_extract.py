@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import date
+
 import pytest
 
 from hflint.check import check_source
+from hflint.facts.lock import Entry, Lock, write_lock
+from hflint.facts.record import ModelRecord
 from hflint.files import Source
 from hflint.project import Project
 from hflint.settings import load_settings
@@ -75,6 +79,26 @@ def test_a_default_that_a_user_may_change_is_taken_and_marked(cases):
     assert "r" not in case.before.adapter.kwargs  # no default: not known, so absent
 
 
+def test_facts_are_of_the_revision_that_is_loaded(cases, tmp_path):
+    records = {"": ModelRecord(model_type="llama"), "@v2": ModelRecord(model_type="mistral", dtype="float16")}
+    locked = {f"acme/a{name}": Entry(record, date(2026, 11, 1)) for name, record in records.items()}
+    write_lock(tmp_path / "hflint.lock", Lock(locked))
+    text = QLORA.replace("meta-llama/Llama-3.1-8B", "acme/a").replace(
+        "options.model, quantization", 'options.model, revision="v2", quantization'
+    )
+    (case,) = cases(text, ["mixed-precision-mismatch"])
+    assert (case.before.model.facts.model_type, case.before.model.facts.dtype) == ("mistral", "float16")
+    assert case.before.tokenizer.facts.model_type == "llama"
+
+
+def test_a_pipeline_is_of_the_revision_that_it_names(cases, tmp_path):
+    locked = {"acme/a@v2": Entry(ModelRecord(model_type="bart"), date(2026, 11, 1))}
+    write_lock(tmp_path / "hflint.lock", Lock(locked))
+    text = 'from transformers import pipeline\npipe = pipeline("summarization", "acme/a", revision="v2")\n'
+    (case,) = cases(text, ["removed-pipeline-task"])
+    assert (case.before.model.facts.model_type, case.before.tokenizer.facts.model_type) == ("bart", "bart")
+
+
 def test_setups_survive_the_way_to_the_worker(cases):
     (case,) = cases(QLORA, ["mixed-precision-mismatch"])
     for setup in (case.before, case.after):
@@ -125,6 +149,22 @@ def test_the_other_findings_can_be_mended_on_both_sides(cases):
     assert "use_auth_token" not in case.others.before.tokenizer.kwargs
     assert "pad_token" not in case.others.before.tokenizer.attributes
     assert "pad_token" in case.others.after.tokenizer.attributes
+
+
+def test_what_the_same_edits_mend_is_not_mended_before(cases):
+    text = (
+        "from transformers import AutoTokenizer, DataCollatorWithPadding, Trainer, TrainingArguments\n"
+        'tokenizer = AutoTokenizer.from_pretrained("gpt2")\n'
+        'batch = tokenizer(["a", "b c"], padding=True)\n'
+        'args = TrainingArguments("out", evaluation_strategy="epoch")\n'
+        "Trainer(model, args, train_dataset=data, data_collator=DataCollatorWithPadding(tokenizer)).train()\n"
+    )
+    found = [one for one in cases(text) if one.rule == "missing-pad-token"]
+    assert [one.line for one in found] == [3, 5]
+    for one in found:
+        assert "pad_token" not in one.others.before.tokenizer.attributes
+        assert "pad_token" in one.others.after.tokenizer.attributes
+    assert "eval_strategy" in found[1].others.after.training.arguments
 
 
 def test_of_findings_that_say_the_same_each_is_its_own(cases):

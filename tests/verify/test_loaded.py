@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from hflint.verify.setup import Binding, Model, ModelFacts, Pipeline, Setup, Tokenizer, TokenizerCall, TokenizerFacts
 from hflint.verify.twin import SENTENCES
 
@@ -62,6 +64,19 @@ def test_signatures_that_decide_spare_the_load(run_setup):
     outcome = run_setup(setup, phases=("bind", "load"), until_bound=True)
     assert [binding["ok"] for binding in outcome.bindings] == [False]
     assert outcome.model == ""
+
+
+@pytest.mark.parametrize(
+    ("target", "method", "spared"),
+    [("transformers.TrainingArguments", "", True), ("transformers.AutoModel", "from_pretrained", False)],
+)
+def test_a_call_without_a_keyword_in_question_is_decided_where_the_signature_is_closed(
+    run_setup, target, method, spared
+):
+    model = Model(id="acme/llama", facts=ModelFacts(model_type="llama"))
+    setup = Setup(model=model, bindings=(Binding(target, method),))
+    outcome = run_setup(setup, phases=("bind", "load"), until_bound=True)
+    assert (outcome.status, outcome.model == "") == ("ok", spared)
 
 
 def test_a_method_is_looked_up_on_the_loaded_tokenizer(run_setup):

@@ -9,7 +9,7 @@ from rich.console import Console
 from hflint.verify.codec import CodecError
 from hflint.verify.outcome import Outcome, Raised, Verdict, Warned
 from hflint.verify.report import asides, brief, counts, listing, read_report, rows, table, to_report, write_report
-from hflint.verify.session import Result
+from hflint.verify.results import Result
 
 ENVIRONMENT = {"python": "3.11.7", "platform": "Linux", "libraries": {"torch": "2.13.0"}}
 RAISED = Outcome(

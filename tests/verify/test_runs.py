@@ -4,22 +4,9 @@ from dataclasses import replace
 
 import pytest
 
-from hflint.verify.session import Case
-from hflint.verify.setup import (
-    Adapter,
-    Binding,
-    ChatTemplate,
-    Collator,
-    Generation,
-    Model,
-    Pipeline,
-    Quantization,
-    Setup,
-    Tokenizer,
-    TokenizerCall,
-    TokenizerFacts,
-    Training,
-)
+from hflint.verify import setup as parts
+from hflint.verify.results import Case
+from hflint.verify.setup import Setup, Tokenizer, Training
 
 from . import setups
 from .setups import PAD, model, trains
@@ -27,14 +14,16 @@ from .setups import PAD, model, trains
 EOS_PAD = {"pad_token": {"$ref": "tokenizer.eos_token"}}
 SFT = Training("SFTTrainer", "SFTConfig", {"output_dir": "o"}, passes_tokenizer="processing_class")
 SEQ2SEQ = Training(
-    "Seq2SeqTrainer", "Seq2SeqTrainingArguments", {"output_dir": "o"}, collator=Collator("DataCollatorForSeq2Seq")
+    "Seq2SeqTrainer", "Seq2SeqTrainingArguments", {"output_dir": "o"}, collator=parts.Collator("DataCollatorForSeq2Seq")
 )
+PADS = Training(arguments={"output_dir": "o"}, collator=parts.Collator("DataCollatorWithPadding"))
+PADS_LABELS = replace(PADS, collator=parts.Collator("DataCollatorForTokenClassification"))
 ARGUMENTS = "transformers.TrainingArguments"
-GPT2 = Model(id="openai-community/gpt2")
+GPT2 = parts.Model(id="openai-community/gpt2")
 
 
 def call(target, method="", positional=0, **kwargs):
-    return Setup(bindings=(Binding(target, method, positional, kwargs),))
+    return Setup(bindings=(parts.Binding(target, method, positional, kwargs),))
 
 
 def verify(session, rule, before, after=None):
@@ -126,7 +115,7 @@ def test_what_the_libraries_no_longer_take(session, rule, before, after):
 
 
 def test_a_tokenizer_larger_than_its_model(session):
-    other = Tokenizer(id="acme/other", facts=TokenizerFacts(vocab_size=500, special={"pad_token": "<pad>"}))
+    other = Tokenizer(id="acme/other", facts=parts.TokenizerFacts(vocab_size=500, special={"pad_token": "<pad>"}))
     before = Setup(model=model(facts={"vocab_size": 300}), tokenizer=other, tokenizer_calls=(setups.PADDED_CALL,))
     assert (
         verify(
@@ -148,8 +137,8 @@ def test_a_tokenizer_larger_than_its_model(session):
     ("kind", "loader", "training"),
     [
         ("t5", "AutoModelForSeq2SeqLM", SEQ2SEQ),
-        ("bert", "AutoModelForSequenceClassification", Training(arguments={"output_dir": "o"}, collator=Collator("DataCollatorWithPadding"))),
-        ("bert", "AutoModelForTokenClassification", Training(arguments={"output_dir": "o"}, collator=Collator("DataCollatorForTokenClassification"))),
+        ("bert", "AutoModelForSequenceClassification", PADS),
+        ("bert", "AutoModelForTokenClassification", PADS_LABELS),
         ("llama", "AutoModelForCausalLM", SFT),
         ("llama", "AutoModelForCausalLM", replace(SFT, dataset="messages")),
         ("llama", "AutoModelForCausalLM", Training("DPOTrainer", "DPOConfig", {"output_dir": "o"}, passes_tokenizer="processing_class")),
@@ -166,8 +155,8 @@ def test_trainers_run_as_written(run_setup, kind, loader, training):
 
 
 def test_masked_language_models_train(run_setup):
-    tokenizer = Tokenizer(facts=TokenizerFacts(special={"pad_token": "<pad>", "mask_token": "<mask>"}))
-    training = Training(arguments={"output_dir": "o"}, collator=Collator("DataCollatorForLanguageModeling"))
+    tokenizer = Tokenizer(facts=parts.TokenizerFacts(special={"pad_token": "<pad>", "mask_token": "<mask>"}))
+    training = Training(arguments={"output_dir": "o"}, collator=parts.Collator("DataCollatorForLanguageModeling"))
     outcome = run_setup(Setup(model=model("bert", "AutoModelForMaskedLM"), tokenizer=tokenizer, training=training))
     assert outcome.status == "ok", outcome.reason
 
@@ -176,10 +165,10 @@ def test_masked_language_models_train(run_setup):
     ("quantization", "adapter"),
     [
         (None, None),
-        (setups.NF4, Adapter(kwargs=setups.LORA, preparation="before")),
-        (Quantization(kwargs={"load_in_4bit": True, "bnb_4bit_use_double_quant": True}), None),
-        (Quantization(kwargs={"load_in_8bit": True}), None),
-        (None, Adapter("IA3Config", {"task_type": "CAUSAL_LM"})),
+        (setups.NF4, parts.Adapter(kwargs=setups.LORA, preparation="before")),
+        (parts.Quantization(kwargs={"load_in_4bit": True, "bnb_4bit_use_double_quant": True}), None),
+        (parts.Quantization(kwargs={"load_in_8bit": True}), None),
+        (None, parts.Adapter("IA3Config", {"task_type": "CAUSAL_LM"})),
     ],
 )
 def test_saved_and_loaded_again_it_generates_the_same(run_setup, quantization, adapter):
@@ -188,7 +177,7 @@ def test_saved_and_loaded_again_it_generates_the_same(run_setup, quantization, a
         tokenizer=Tokenizer(facts=PAD),
         quantization=quantization,
         adapter=adapter,
-        generation=Generation(),
+        generation=parts.Generation(),
     )
     outcome = run_setup(setup)
     assert outcome.status == "ok", outcome.reason
@@ -205,19 +194,19 @@ def test_labels_that_lose_their_eos(run_setup):
 
 
 def test_pipelines_and_chat_templates(run_setup):
-    pipeline = Pipeline("text-generation", {"device": 0}, {"max_new_tokens": 4, "batch_size": 2}, batch=True)
+    pipeline = parts.Pipeline("text-generation", {"device": 0}, {"max_new_tokens": 4, "batch_size": 2}, batch=True)
     outcome = run_setup(Setup(tokenizer=Tokenizer(facts=PAD), pipeline=pipeline))
     assert outcome.status == "ok", outcome.reason
     assert outcome.notes == ("device=0 needs a GPU: run on the CPU",)
-    chat = ChatTemplate({"tokenize": False}, retokenized={"return_tensors": "pt"})
+    chat = parts.ChatTemplate({"tokenize": False}, retokenized={"return_tensors": "pt"})
     double = run_setup(
-        Setup(model=model(), tokenizer=Tokenizer(facts=TokenizerFacts(adds_bos=True)), chat_template=chat)
+        Setup(model=model(), tokenizer=Tokenizer(facts=parts.TokenizerFacts(adds_bos=True)), chat_template=chat)
     )
     assert double.chat["bos"] == 2
 
 
 def test_a_tokenizer_call_is_made_as_written(run_setup):
-    calls = (TokenizerCall({"padding": "max_length", "max_length": 9999, "no_such": 1}, batch=False),)
+    calls = (parts.TokenizerCall({"padding": "max_length", "max_length": 9999, "no_such": 1}, batch=False),)
     outcome = run_setup(
         Setup(model=model(), tokenizer=Tokenizer(facts=PAD), tokenizer_calls=calls), ("load", "tokenize")
     )
@@ -227,7 +216,7 @@ def test_a_tokenizer_call_is_made_as_written(run_setup):
 @pytest.mark.parametrize(("stride", "status"), [(128, "ok"), (512, "raised")])
 def test_overlapping_rows_are_cut_with_their_length(run_setup, stride, status):
     lengths = {"padding": "max_length", "max_length": 384, "stride": stride}
-    call = TokenizerCall({"truncation": True, "return_overflowing_tokens": True, **lengths}, batch=True)
+    call = parts.TokenizerCall({"truncation": True, "return_overflowing_tokens": True, **lengths}, batch=True)
     outcome = run_setup(Setup(tokenizer=Tokenizer(facts=PAD), tokenizer_calls=(call,)), ("load", "tokenize"))
     assert outcome.status == status, outcome.reason
     assert "stride" in outcome.reason or not outcome.raised

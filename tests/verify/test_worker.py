@@ -11,15 +11,17 @@ from pathlib import Path
 
 import pytest
 
-from hflint.verify import session as sessions
-from hflint.verify.outcome import Plan
-from hflint.verify.session import Case, Session, SessionError, choose_python
+from hflint.verify import process as processes
+from hflint.verify.outcome import Outcome, Plan, Verdict
+from hflint.verify.process import SessionError, choose_python
+from hflint.verify.results import Case, Result, exit_code, result_from_json, result_to_json
+from hflint.verify.session import Session
 from hflint.verify.setup import Adapter, Model, Quantization, Setup
 
 from . import setups
 from .setups import model, trains
 
-ROOT = Path(sessions.__file__).resolve().parents[2]
+ROOT = Path(processes.__file__).resolve().parents[2]
 LONG = trains(learning_rate=1e-5)
 
 
@@ -198,7 +200,7 @@ def test_results_are_taken_up_again_and_not_run_twice(session):
     cases = [Case("removed-import", "a.py", 1, Setup(imports=("transformers.AdamW",)))]
     first = list(session.verify(cases))
     events = []
-    data = [sessions.result_from_json(sessions.result_to_json(result)) for result in first]
+    data = [result_from_json(result_to_json(result)) for result in first]
     again = list(session.verify(cases, lambda *event: events.append(event), known=data))
     assert again[0].verdict == first[0].verdict
     assert events == []
@@ -221,8 +223,9 @@ def test_what_was_cut_short_is_run_again(session):
 
 INTERRUPTED = """
     import sys
-    from hflint.verify.session import Case, Session
     from hflint.verify.outcome import Plan
+    from hflint.verify.results import Case
+    from hflint.verify.session import Session
     from tests.verify.setups import trains
 
     def progress(case, side, event):
@@ -266,10 +269,10 @@ def gone(pid, patience=5.0):
 
 def test_exit_codes():
     def results(*verdicts):
-        return [sessions.Result("r", "p", 1, sessions.Verdict(v), sessions.Outcome()) for v in verdicts]
+        return [Result("r", "p", 1, Verdict(v), Outcome()) for v in verdicts]
 
-    assert sessions.exit_code(results("confirmed", "improved")) == 0
-    assert sessions.exit_code(results("confirmed", "fix fails", "cannot tell")) == 1
-    assert sessions.exit_code(results("not reproduced")) == 1
-    assert sessions.exit_code(results("cannot tell", "confirmed")) == 2
+    assert exit_code(results("confirmed", "improved")) == 0
+    assert exit_code(results("confirmed", "fix fails", "cannot tell")) == 1
+    assert exit_code(results("not reproduced")) == 1
+    assert exit_code(results("cannot tell", "confirmed")) == 2
     assert Plan().model == "auto"
