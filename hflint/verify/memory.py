@@ -96,7 +96,7 @@ def estimate(
         weights=weights,
         gradients=gradients,
         optimizer=_OPTIMIZER_STATES * gradients,
-        activations=saved_activations(model, batch, length, checkpointing=checkpointing),
+        activations=_activations(model, batch, length, checkpointing=checkpointing),
         logits=2 * batch * length * vocab * 4,
         kv_cache=kv_cache,
         quantizable_share=round(share, 4),
@@ -134,6 +134,15 @@ def quantizable(model: Any) -> tuple[int, float]:
         if type(module) in (torch.nn.Linear, conv1d) and module is not head
     )
     return total, (reached / total if total else 0.0)
+
+
+def _activations(model: Any, batch: int, length: int, *, checkpointing: bool) -> int:
+    """What a step keeps at most: with checkpointing the inputs of the layers, and one layer that is computed again."""
+    kept = saved_activations(model, batch, length)
+    if not checkpointing:
+        return kept
+    less = saved_activations(model, batch, length, checkpointing=True)
+    return less + (kept - less) // (getattr(model.config.get_text_config(), "num_hidden_layers", None) or 1)
 
 
 def saved_activations(model: Any, batch: int, length: int, *, checkpointing: bool = False) -> int:

@@ -72,7 +72,9 @@ class Outcome:
     )  # norms of the first layer's parameters at the first step
     checkpointing: bool | None = None  # whether training recomputed activations
     saved_bytes: int | None = None  # kept for backward by the first step
-    peak_bytes: int | None = None  # of the accelerator
+    loaded_bytes: int | None = None  # of the accelerator, once the model is loaded
+    peak_bytes: int | None = None  # of the accelerator, while it trained or generated
+    step_seconds: float | None = None  # of a training step: the median, without the first
     eos_rows: int | None = None  # rows of the first batch that end in EOS
     eos_kept: int | None = None  # of them, those whose EOS is a label
     outputs: tuple[str, ...] = ()

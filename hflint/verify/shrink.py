@@ -120,6 +120,8 @@ def shrink(config: Config, vocab: int = VOCAB) -> Config:
     if _is_int(config.get("image_size")):
         patch = new.get("patch_size", 16)
         new["image_size"] = min(config["image_size"], smallest_image(config, patch if isinstance(patch, int) else 16))
+    if "use_mamba_kernels" in new:
+        new["use_mamba_kernels"] = False  # they are made for GPUs, and transformers 4 raises without
     _token_ids(new, vocab)
     _positions(config, new)
     for key, value in config.items():
@@ -170,6 +172,8 @@ def _layers(old: Config, new: Config, vocab: int) -> list[int] | None:
             new[key] = len(chosen) if old[key] == count or key == counted else min(old[key], 2)
     for key, value in lists.items():
         new[key] = [value[i] for i in chosen]
+    if "attention_layers" in lists and "attention_types" in old:  # the same once more, as names and how often
+        new["attention_types"] = [[new["attention_layers"], 1]]
     for key in LAYER_INDICES:
         if isinstance(old.get(key), (list, tuple)):
             new[key] = [chosen.index(i) for i in old[key] if i in chosen]

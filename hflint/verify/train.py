@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import inspect
+import time
+from itertools import pairwise
+from statistics import median
 from typing import TYPE_CHECKING, Any
 
 from hflint.verify import generate, load, measure, memory, sized
@@ -34,6 +37,8 @@ def train(run: Run) -> None:
         _with_trainer(run, setup.training)
     else:
         _by_hand(run)
+    if len(run.stepped) > 1:  # what a first step loads takes time
+        run.outcome.step_seconds = round(median(end - start for start, end in pairwise(run.stepped)), 4)
     run.outcome.checkpointing = measure.is_checkpointing(run.model)
     if run.device == "cuda":
         run.outcome.peak_bytes = int(torch.cuda.max_memory_allocated())
@@ -75,6 +80,7 @@ def _after_backward(run: Run, model: Any, step: int, saved: int) -> None:
 
 def _step(run: Run, step: int, loss: float) -> None:
     run.losses.append(round(loss, 6))
+    run.stepped.append(time.perf_counter())
     run.emit(phase="train", step=step, steps=run.plan.steps, loss=round(loss, 4))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import inspect
 import json
 import shutil
 from typing import TYPE_CHECKING, Any
@@ -77,7 +78,7 @@ def twin_config(full: Any, vocab: int, **overrides: Any) -> Any:
     text = full
     with contextlib.suppress(AttributeError, ValueError):  # there may be none, or several
         text = full.get_text_config()
-    if "mrope_section" in getattr(type(text), "ignore_keys_at_rope_validation", ()):
+    if _takes_sections(type(text)):
         _name_sections(config if text is full else config["text_config"])
     small = shrink(config, vocab)
     for key in _DROPPED:
@@ -86,8 +87,21 @@ def twin_config(full: Any, vocab: int, **overrides: Any) -> Any:
     return type(full).from_dict(small)
 
 
+def _takes_sections(kind: type) -> bool:
+    """Whether rotary positions come in sections; before transformers 5, only the text of the class says so."""
+    ignored = getattr(kind, "ignore_keys_at_rope_validation", None)
+    if ignored is not None:
+        return "mrope_section" in ignored
+    try:
+        return '"mrope_section"' in inspect.getsource(kind)
+    except (OSError, TypeError):
+        return False
+
+
 def _name_sections(config: dict[str, Any]) -> None:
     """Write into rope parameters the sections that model code takes where a configuration names none; they must shrink."""
+    if config.get("rope_scaling", "") is None:  # its name before transformers 5
+        config["rope_scaling"] = {"rope_type": "default", "mrope_section": [3, 3, 2]}
     rope = config.get("rope_parameters")
     if isinstance(rope, dict) and "rope_type" in rope:
         rope.setdefault("mrope_section", [3, 3, 2])

@@ -43,6 +43,18 @@ def test_lists_of_layer_numbers_follow_the_layers_chosen():
     assert dense.count(False) == 2
 
 
+def test_layers_that_are_named_twice_stay_the_same():
+    names = ["global", "local"] * 12
+    small = shrink({"num_layers": 24, "attention_layers": names, "attention_types": [[["global", "local"], 12]]})
+    assert small["num_layers"] == 4
+    assert small["attention_types"] == [[small["attention_layers"], 1]] == [[["global", "local"] * 2, 1]]
+
+
+def test_a_twin_needs_no_kernels_of_a_gpu():
+    assert shrink({"use_mamba_kernels": True}) == {"use_mamba_kernels": False}
+    assert "use_mamba_kernels" not in shrink({"hidden_size": 8})
+
+
 def test_experts_and_sub_configurations_shrink_too():
     moe = LLAMA | {"num_experts": 128, "num_experts_per_tok": 8, "moe_intermediate_size": 768, "decoder_sparse_step": 1}
     small = shrink({"model_type": "wrapped", "text_config": moe, "id2label": {"0": "a"}})

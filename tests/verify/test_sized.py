@@ -59,6 +59,7 @@ def test_a_program_is_run_at_a_size(tmp_path, monkeypatch):
     assert outcome.status == "ok", outcome.reason
     assert outcome.model.startswith("random mamba of 0.0B")
     assert len(outcome.losses) == 3
+    assert outcome.step_seconds > 0
     (folder,) = tmp_path.glob("twin-*")
     assert json.loads((folder / "parameters.json").read_text()) == outcome.parameters
     assert max(outcome.weights, key=outcome.weights.get) == "torch.bfloat16"
@@ -74,13 +75,14 @@ def test_the_paths_of_a_gpu_without_one(tmp_path, monkeypatch):
     monkeypatch.setattr(sized, "SMALLEST", 1_000_000)
     calls = {"is_available": True, "get_device_name": "NVIDIA X1", "mem_get_info": (120_000_000, 2**40)}
     calls |= {"reset_peak_memory_stats": None, "max_memory_allocated": 2**30, "synchronize": None, "empty_cache": None}
+    calls |= {"memory_allocated": 2**29}
     for name, result in calls.items():
         monkeypatch.setattr(torch.cuda, name, lambda *_args, _result=result: _result)
     setup = replace(setups.generates("mamba"), tokenizer_calls=())
     plan = Plan(phases=("load", "generate"), device="cuda", sized=True)
     outcome = run_message(setup.to_json(), to_json(plan), tmp_path, tmp_path, lambda **_: None)
     assert outcome.status == "ok", outcome.reason
-    assert (outcome.device, outcome.peak_bytes) == ("cuda: NVIDIA X1", 2**30)
+    assert (outcome.device, outcome.loaded_bytes, outcome.peak_bytes) == ("cuda: NVIDIA X1", 2**29, 2**30)
     assert 12_000_000 < outcome.parameters < 24_000_000  # as many as fit
     assert outcome.tokens_per_second > 0
 

@@ -8,10 +8,10 @@ import pytest
 from hflint.verify import census
 
 TYPES = {
-    "causal": ["llama", "gpt2", "qwen3_moe", "gemma2", "mamba"],
+    "causal": ["llama", "gpt2", "gpt_neo", "qwen3_moe", "gemma2", "mamba"],
     "seq2seq": ["t5"],
     "encoder": ["bert"],
-    "vision-text": ["llava"],
+    "vision-text": ["llava", "qwen2_vl"],
     "audio": ["wav2vec2"],
     "speech": ["whisper"],
 }
