@@ -28,6 +28,12 @@ class Arguments:
         """The first positional argument."""
         return self.positional[0] if self.positional else UNKNOWN
 
+    def by_key(self) -> dict[str | int, Value]:
+        """Every argument by its position or name."""
+        found: dict[str | int, Value] = dict(enumerate(self.positional))
+        found.update(self.keywords)
+        return found
+
     def all(self) -> Iterator[Value]:
         """Every value handed over."""
         yield from self.positional

@@ -6,7 +6,6 @@ from typing import Any
 
 import libcst as cst
 
-from hflint.semantics.builtin_calls import set_attribute
 from hflint.semantics.calls import Calls
 from hflint.semantics.objects import (
     LibraryCall,
@@ -36,13 +35,16 @@ class Assignment(Calls):
         """Bind a target to a value."""
         if isinstance(target, cst.Name):
             if (outer := self.scope.outer.get(target.value)) is not None:
-                outer.names[target.value], self.memo = value, {}
+                known = outer.own(target.value)
+                self.scope.touched.append((outer, target.value, known, value))
+                outer.names[target.value] = value if outer in self.scope.shared else join(known, value)
+                self.memo = {}
                 if outer is self.top:
                     self.global_writes[target.value] = join(self.global_writes.get(target.value), value)
             else:
                 self.scope.names[target.value] = value
         elif isinstance(target, cst.Attribute):
-            set_attribute(self, self.evaluate(target.value), target.attr.value, value, target)
+            self.set_attribute(self.evaluate(target.value), target.attr.value, value, target)
         elif isinstance(target, cst.Tuple | cst.List):
             self._unpack(target, value)
         elif isinstance(target, cst.Subscript):

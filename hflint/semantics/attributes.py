@@ -8,11 +8,16 @@ import libcst as cst
 
 from hflint.semantics.catalog import KNOWN_ROOTS, LIBRARIES
 from hflint.semantics.effects import Effects
+from hflint.semantics.hooks import is_trainer
 from hflint.semantics.objects import (
+    Adapter,
     AttributeUse,
+    ConfigLoad,
     LibraryCall,
+    ModelLoad,
     NameUse,
     Part,
+    TokenizerLoad,
 )
 from hflint.semantics.scopes import (
     Bound,
@@ -21,6 +26,7 @@ from hflint.semantics.scopes import (
     Feature,
     Function,
     Imported,
+    Inherited,
     Instance,
     LibraryVersion,
     Maker,
@@ -85,7 +91,7 @@ class Attributes(Effects):
             return self._object_attribute(value, name, node)
         if isinstance(value, Part):
             path = f"{value.path}.{name}"
-            return self._last_set(value.of, path) or Part(value.of, path, self.place(node))
+            return self._last_set(value.of, path) or _origin(value.of, path) or Part(value.of, path, self.place(node))
         if isinstance(value, Instance):
             return self._instance_attribute(value, name)
         if isinstance(value, Class):
@@ -97,6 +103,8 @@ class Attributes(Effects):
             return Unknown(f"{value.name} has no {name} here") if found is None else found
         if isinstance(value, Parent):
             found = value.find(name)
+            if found is None and isinstance(value.instance, Instance) and is_trainer(value.instance.cls):
+                return Inherited(value.instance, name)
             return Bound(found, value.instance) if isinstance(found, Function) else found or UNKNOWN
         if isinstance(value, Namespace):
             return value.get(name)
@@ -134,7 +142,10 @@ class Attributes(Effects):
             found = value.custom_class.find(name)
             if isinstance(found, Function):
                 return Bound(found, value.custom_class.instance)
-        return Part(value, name, place)
+            fields = value.custom_class.all_fields()
+            if name in fields and not value.changed(name, kind="set"):
+                return value.arguments.get(name) or default_or(fields[name] or UNKNOWN, "field")
+        return _origin(value, name) or Part(value, name, place)
 
     def _last_set(self, value: LibraryCall, path: str) -> Value | None:
         """What an attribute was certainly set to before."""
@@ -248,7 +259,7 @@ class Attributes(Effects):
     def element_of(self, value: Value) -> Value:
         """What a loop over a value binds: one of its items where they are known."""
         if isinstance(value, Items) and value.items:
-            return value.any_item
+            return join(*value.items) if value.kind == "generator" else value.any_item
         if isinstance(value, Class) and value.members:
             return join(*value.members)
         if isinstance(value, Table) and value.complete and value.entries:
@@ -265,6 +276,24 @@ class Attributes(Effects):
         cst.Attribute: _attribute,
         cst.Subscript: _subscript,
     }
+
+
+_ORIGINS: dict[type[LibraryCall], tuple[str, ...]] = {
+    ModelLoad: ("name_or_path", "config.name_or_path", "config._name_or_path"),
+    TokenizerLoad: ("name_or_path",),
+    ConfigLoad: ("name_or_path", "_name_or_path"),
+}
+
+
+def _origin(value: LibraryCall, path: str) -> Value | None:
+    """The id that something was loaded by, where an attribute is the one that keeps it; adapters hand on that of their base."""
+    if not path.endswith("name_or_path"):
+        return None
+    while isinstance(value, Adapter) and isinstance(value.base, LibraryCall):
+        value = value.base
+    if value.custom_class is not None or path not in _ORIGINS.get(type(value), ()):
+        return None
+    return value.argument("pretrained_model_name_or_path") if value.given("pretrained_model_name_or_path") else None
 
 
 def _decorated_as(function: Function, name: str) -> bool:

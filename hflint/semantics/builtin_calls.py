@@ -1,10 +1,11 @@
-"""Calls of Python itself and of the command line libraries, as far as a model, a dtype or an option can come through them."""
+"""Calls of Python itself, as far as a model, a dtype or an option can come through them."""
 
 from __future__ import annotations
 
 import json
 from typing import TYPE_CHECKING, Any
 
+from hflint.semantics import commandline, hooks, installed
 from hflint.semantics.objects import (
     ChatTemplateCall,
     LibraryCall,
@@ -14,7 +15,6 @@ from hflint.semantics.objects import (
 from hflint.semantics.scopes import (
     Bound,
     Class,
-    Dependency,
     Feature,
     Function,
     Instance,
@@ -35,7 +35,6 @@ from hflint.semantics.values import (
     Table,
     Unknown,
     Value,
-    default_or,
     join,
     mapped,
     objects,
@@ -71,6 +70,8 @@ def _getattr(run: Calls, given: Arguments, node: cst.Call) -> Value:
     found = [
         run.attribute_of(given.first, one.constant, node) if isinstance(one.constant, str) else UNKNOWN for one in names
     ]
+    if len(given.positional) == 3 and len(names) == 1 and _lacks(given.first, names[0].constant):
+        return given.positional[2]
     if len(given.positional) == 3 and not (len(names) == 1 and _has(given.first, names[0].constant)):
         found.append(given.positional[2])
     return join(*found)
@@ -86,49 +87,34 @@ def _has(value: Value, name: object) -> bool:
     return False
 
 
+def _lacks(value: Value, name: object) -> bool:
+    """Whether a class of the program certainly has no such attribute; nothing is certain of what is made of it."""
+    return (
+        isinstance(value, Class)
+        and isinstance(name, str)
+        and not name.startswith("__")
+        and value.find(name) is None
+        and not value.foreign_bases()
+        and not value.node.keywords  # a metaclass
+        and not value.node.decorators
+    )
+
+
+def _hasattr(_run: Calls, given: Arguments, _node: cst.Call) -> Value:
+    """Known of the program's own classes; of a library's it depends on the version."""
+    name = given.positional[1].constant if len(given.positional) == 2 else MISSING
+    return Known(True) if isinstance(name, str) and _has(given.first, name) else Feature("feature")
+
+
 def _setattr(run: Calls, given: Arguments, node: cst.Call) -> Value:
     name = given.positional[1].constant if len(given.positional) == 3 else MISSING
     if isinstance(name, str):
-        set_attribute(run, given.first, name, given.positional[2], node)
+        run.set_attribute(given.first, name, given.positional[2], node)
         return Known(None)
     run.escape(given.positional, "setattr", node)
     for one in objects(given.first, Instance):
         one.loosen()
     return Known(None)
-
-
-def set_attribute(run: Calls, target: Value, name: str, value: Value, node: cst.CSTNode) -> None:
-    """Assign an attribute of a value."""
-    with run.guarded(conditional=len(target.alternatives) > 1):
-        for one in target.alternatives:
-            _set_attribute(run, one, name, value, node)
-
-
-def _set_attribute(run: Calls, target: Value, name: str, value: Value, node: cst.CSTNode) -> None:
-    if isinstance(target, LibraryCall):
-        run.change(target, "set", name, value, node)
-        run.escape([value], f"{type(target).__name__}.{name}", node) if isinstance(value, LibraryCall) else None
-    elif isinstance(target, Part):
-        run.change(target.of, "set", f"{target.path}.{name}", value, node)
-    elif (
-        isinstance(target, Instance)
-        and target.cls.find(name) is not None
-        and isinstance(target.cls.find(name), Function)
-    ):
-        run.escape([value], f"the setter of {name}", node)
-        target.forget()
-    elif isinstance(target, Instance | Namespace):
-        if target is run.instance or run.happens(target):
-            target.names[name] = value
-        else:
-            target.weaken(name, value)
-    elif isinstance(target, Class):
-        target.scope.weaken(name, value)
-    elif isinstance(target, Symbol):
-        run.patched.add(f"{target.name}.{name}")
-        run.escape([value], f"{target.name}.{name}", node)
-    elif not isinstance(target, Known):
-        run.escape([value], f"an attribute {name}", node)
 
 
 def _dict(run: Calls, given: Arguments, node: cst.Call) -> Value:
@@ -156,12 +142,6 @@ def _sequence(kind: str) -> Callable[[Calls, Arguments, cst.Call], Value]:
     return convert
 
 
-def environment(_run: Calls, given: Arguments, _node: cst.Call) -> Value:
-    """A variable of the environment: its default, or what the user sets."""
-    default = given.positional[1] if len(given.positional) > 1 else given.keywords.get("default", Known(None))
-    return default_or(default, "environment")
-
-
 def _partial(_run: Calls, given: Arguments, _node: cst.Call) -> Value:
     if not given.positional or given.open:
         return UNKNOWN
@@ -186,38 +166,6 @@ def _convert(make: Callable[[Any], Any]) -> Callable[[Calls, Arguments, cst.Call
     return convert
 
 
-def _version_of(_run: Calls, given: Arguments, _node: cst.Call) -> Value:
-    name = given.first.constant
-    return LibraryVersion(name.replace("-", "_")) if isinstance(name, str) else UNKNOWN
-
-
-def _parse_version(_run: Calls, given: Arguments, _node: cst.Call) -> Value:
-    value = given.first
-    return value if isinstance(value, LibraryVersion) or isinstance(value.constant, str) else UNKNOWN
-
-
-def _hasattr(_run: Calls, given: Arguments, _node: cst.Call) -> Value:
-    """Known of the program's own classes; of a library's it depends on the version."""
-    name = given.positional[1].constant if len(given.positional) == 2 else MISSING
-    return Known(True) if isinstance(name, str) and _has(given.first, name) else Feature("feature")
-
-
-def _feature(_run: Calls, _given: Arguments, _node: cst.Call) -> Value:
-    return Feature("feature")
-
-
-def _parser(_run: Calls, given: Arguments, _node: cst.Call) -> Value:
-    parents = given.keywords.get("parents")
-    return Options(tuple(objects(join(*parents.items), Options)) if isinstance(parents, Items) else ())
-
-
-def _record_parser(_run: Calls, given: Arguments, _node: cst.Call) -> Value:
-    options = Options()
-    value = given.positional[0] if given.positional else given.keywords.get("dataclass_types", UNKNOWN)
-    options.records = value.items if isinstance(value, Items) else (value,)
-    return options
-
-
 def _exec(run: Calls, given: Arguments, node: cst.Call) -> Value:
     """Code that nobody can read may bind any name."""
     run.escape(given.all(), "exec", node)
@@ -230,6 +178,8 @@ def _exec(run: Calls, given: Arguments, node: cst.Call) -> Value:
 
 def _super(run: Calls, given: Arguments, _node: cst.Call) -> Value:
     function = run.active[-1] if run.active else None
+    if len(given.positional) == 2 and isinstance(cls := given.first, Class):  # `super(Mine, self)`
+        return Parent(given.positional[1], cls)
     if function is None or function.owner is None or given.positional:
         return UNKNOWN
     parameters = [*function.node.params.posonly_params, *function.node.params.params]
@@ -267,11 +217,6 @@ def _cast(_run: Calls, given: Arguments, _node: cst.Call) -> Value:
     return given.positional[1] if len(given.positional) > 1 else UNKNOWN
 
 
-def _option(_run: Calls, given: Arguments, _node: cst.Call) -> Value:
-    default = given.positional[0] if given.positional else given.keywords.get("default", UNKNOWN)
-    return default_or(default, "command line")
-
-
 def _field(run: Calls, given: Arguments, node: cst.Call) -> Value:
     if "default" in given.keywords:
         return given.keywords["default"]
@@ -284,12 +229,6 @@ def _namespace(run: Calls, given: Arguments, _node: cst.Call) -> Value:
     made = run.own(Namespace(Options()))
     made.names = dict(given.keywords)
     return made
-
-
-def _choice(run: Calls, given: Arguments, _node: cst.Call) -> Value:
-    """`click.Choice`: one of these."""
-    elements = run.elements(given.first)
-    return Items(elements, "choice") if elements else UNKNOWN
 
 
 def _named_tuple(_run: Calls, given: Arguments, _node: cst.Call) -> Value:
@@ -314,6 +253,11 @@ def _next(run: Calls, given: Arguments, _node: cst.Call) -> Value:
     return join(found, given.positional[1]) if len(given.positional) > 1 else found
 
 
+def _any_of(_run: Calls, given: Arguments, _node: cst.Call) -> Value:
+    """`random.choice`."""
+    return given.first.any_item if isinstance(given.first, Items) else UNKNOWN
+
+
 def _map(run: Calls, given: Arguments, node: cst.Call) -> Value:
     elements = run.elements(given.positional[1]) if len(given.positional) == 2 else None
     if elements is None or len(elements) > WIDEST or not isinstance(given.first, Function | Partial | Bound):
@@ -330,22 +274,10 @@ def _json(run: Calls, given: Arguments, node: cst.Call) -> Value:
         return UNKNOWN
 
 
-def _depends(_run: Calls, given: Arguments, _node: cst.Call) -> Value:
-    found = given.first if given.positional else given.keywords.get("dependency", UNKNOWN)
-    return Dependency(found) if isinstance(found, Function) else UNKNOWN
-
-
-def _application(run: Calls, given: Arguments, node: cst.Call) -> Value:
-    """`FastAPI`: what its lifespan function leaves in `app.state`."""
-    made = run.own(Namespace(Options()))
-    made.names = {"state": run.own(Namespace(Options()))}
-    lifespan = given.keywords.get("lifespan")
-    if isinstance(lifespan, Function):
-        run.call_function(lifespan, [made], {}, run.place(node))
-    return made
-
-
 _SYMBOLS: dict[str, Callable[[Any, Any, cst.Call], Value]] = {
+    **commandline.CALLS,
+    **hooks.CALLS,
+    **installed.CALLS,
     "getattr": _getattr,
     "setattr": _setattr,
     "dict": _dict,
@@ -368,36 +300,20 @@ _SYMBOLS: dict[str, Callable[[Any, Any, cst.Call], Value]] = {
     "runpy.run_path": _exec,
     "iter": _same,
     "hasattr": _hasattr,
-    "inspect.signature": _feature,
-    "importlib.util.find_spec": _feature,
     "next": _next,
     "map": _map,
+    "random.choice": _any_of,
     "json.loads": _json,
     "types.SimpleNamespace": _namespace,
     "argparse.Namespace": _namespace,
     "collections.namedtuple": _named_tuple,
     "dataclasses.replace": _replace,
-    "click.Choice": _choice,
-    "fastapi.Depends": _depends,
-    "fastapi.FastAPI": _application,
-    "os.environ.get": environment,
-    "os.getenv": environment,
     "functools.partial": _partial,
     "copy.copy": _same,
     "copy.deepcopy": _same,
     "typing.cast": _cast,
     "torch.device": _same,
     "pathlib.Path": _same,
-    "importlib.metadata.version": _version_of,
-    "packaging.version.parse": _parse_version,
-    "packaging.version.Version": _parse_version,
-    "pkg_resources.parse_version": _parse_version,
-    "distutils.version.LooseVersion": _parse_version,
-    "argparse.ArgumentParser": _parser,
-    "HfArgumentParser": _record_parser,
-    "TrlParser": _record_parser,
-    "typer.Option": _option,
-    "typer.Argument": _option,
     "dataclasses.field": _field,
     "pydantic.Field": _field,
 }

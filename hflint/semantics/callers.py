@@ -16,6 +16,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
+import libcst as cst
+
 from hflint.semantics.choice import Selection
 from hflint.semantics.lines import first_line
 from hflint.semantics.module import Module
@@ -39,6 +41,7 @@ _IMPORT = re.compile(rb"\n[ \t]*import[ \t]+([\w.]+)")
 _NAME = re.compile(rb"\b[a-z_]\w*")  # of what may be a module
 _CALL = 1000  # characters of a call
 _FILES = 1500  # of a project; of a larger one nobody knows who calls what
+_VALUE = r"(?:[fr]?[\"'(]|[\w.]*(?:[Cc]onfig|[Cc]fg|[Aa]rg|[Pp]arse|[Ss]etting)\w*\()"  # of a name that may be an id, or hold one
 _PARAMETER = re.compile(r"parameter (\w+)$")
 
 Wanted = dict[
@@ -72,7 +75,20 @@ def _parameters(load: Load, run: Interpreter) -> list[str]:
     several = load.id.alternatives
     if load.place.module is not run.module or any(isinstance(one.constant, str) for one in several):
         return []
-    return [found[1] for one in several if isinstance(one, Unknown) and (found := _PARAMETER.match(one.why))]
+    named = [found[1] for one in several if isinstance(one, Unknown) and (found := _PARAMETER.match(one.why))]
+    return named or _owners(load)
+
+
+def _owners(load: Load) -> list[str]:
+    """What a parameter may be called that brings the id as something of its own: `config` of `config.model.name` and of `self.config.name`."""
+    node = load.nodes[_ID].value if _ID in load.nodes and load.id.every(lambda one: isinstance(one, Unknown)) else None
+    path: list[str] = []
+    while isinstance(node, cst.Attribute | cst.Subscript):
+        path += [node.attr.value] if isinstance(node, cst.Attribute) else []
+        node = node.value
+    if not path or not isinstance(node, cst.Name):
+        return []
+    return [path[-1]] if node.value == "self" and len(path) > 1 else [node.value]
 
 
 def _wanted(run: Interpreter, parameters: set[str]) -> Wanted:
@@ -230,7 +246,10 @@ def _is_telling(value: ast.expr, text: str) -> bool:
     name = value.attr if isinstance(value, ast.Attribute) else getattr(value, "id", "")
     if isinstance(value, ast.Attribute) and (f"--{name}" in text or f"--{name.replace('_', '-')}" in text):
         return True  # of the command line
-    return bool(name) and re.search(rf"{name}(?:[ \t]*:[^=\n]*)?[ \t]*=[ \t]*[fr]?[\"'(]", text) is not None
+    return (
+        bool(name)
+        and re.search(rf"\b{name}(?:[ \t]*:[^=\n]*)?[ \t]*=[ \t]*{_VALUE}|\bfor {name} in\b", text) is not None
+    )
 
 
 def _lines(statement: ast.stmt) -> range:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 import libcst as cst
 
-from hflint.semantics import builtin_calls, hooks
+from hflint.semantics import builtin_calls, hooks, installed
 from hflint.semantics.arguments import Arguments
 from hflint.semantics.catalog import CONTEXTS, HARMLESS, KNOWN_ROOTS, THREADS, TRANSPARENT, call_kind
 from hflint.semantics.containers import method_of_container
@@ -14,11 +14,12 @@ from hflint.semantics.functions import Functions
 from hflint.semantics.methods import method_object
 from hflint.semantics.objects import (
     ChatTemplateCall,
-    Guard,
+    EncoderLoad,
     LibraryCall,
     ModelBuild,
     Part,
     TokenizerCall,
+    TokenizerLoad,
     Trainer,
     TrainingArguments,
     spread_table,
@@ -28,6 +29,7 @@ from hflint.semantics.scopes import (
     Class,
     Feature,
     Function,
+    Inherited,
     Instance,
     LibraryVersion,
     Maker,
@@ -108,8 +110,12 @@ class Calls(Functions):
 
     def call_value(self, callee: Value, given: Arguments, node: cst.Call) -> Value:
         """Call a value."""
+        if callee.__class__ is Unknown:  # most of them
+            return self._call_unknown(given, node)
         if isinstance(callee, OneOf):
             choices = bare(callee).alternatives
+            if all(isinstance(one, TokenizerLoad) for one in choices):  # which of them, says the receiver
+                return method_object(self, callee, "__call__", given, node)
             with self.guarded(conditional=True), self.entering(is_possible=self.is_possible or len(choices) > 1):
                 return join(*(self.call_value(one, given, node) for one in choices))
         if isinstance(callee, LibraryVersion | Feature):
@@ -153,8 +159,16 @@ class Calls(Functions):
             return self.call_function(
                 method, [callee, *given.positional], given.keywords, self.place(node), open=given.open
             )
-        self.escape(given.all(), _text(node.func), node)
-        return Feature("version") if "version" in _text(node.func) else Unknown(f"result of {_text(node.func)}")
+        if isinstance(callee, Inherited):
+            if callee.name == "__init__":
+                callee.instance.handed_up.append((given, self.path))
+            return Unknown(f"result of the library's {callee.name}")
+        return self._call_unknown(given, node)
+
+    def _call_unknown(self, given: Arguments, node: cst.Call) -> Value:
+        name = _text(node.func)
+        self.escape(given.all(), name, node)
+        return Feature("version") if "version" in name else Unknown(f"result of {name}")
 
     # Names of other modules
 
@@ -179,8 +193,8 @@ class Calls(Functions):
         if any(callee.name == name or callee.name.startswith(f"{name}.") for name in self.patched):
             self.escape(given.all(), callee.name, node)
             return Unknown(f"{callee.name} is replaced by the program")
-        if callee.name.endswith(("require_version", "require_version_core", "min_version")):
-            self.later_guards += (Guard("version"),)
+        if "_version" in callee.name:
+            self.later_guards += installed.requirement(callee.name, given)
         if callee.name.endswith(("_available", "_version", "version_check")) and not callee.name.startswith("torch."):
             return Feature(callee.name)
         found = call_kind(callee.name)
@@ -200,9 +214,10 @@ class Calls(Functions):
         node: cst.Call,
         *,
         custom: Class | None = None,
+        is_open: bool = False,
     ) -> LibraryCall:
         made = self.make(kind, callee, parameters, given, node)
-        made.custom_class = custom
+        made.custom_class, made.open = custom, made.open or is_open
         kept = self.keep(made)
         if isinstance(kept, Trainer) and isinstance(kept.argument("callbacks"), Items):
             hooks.callbacks_of(self, kept, node)
@@ -276,19 +291,27 @@ class Calls(Functions):
             if not isinstance(base, Symbol):
                 continue
             found = call_kind(base.name)
-            if found is None or found[0] in (LibraryCall, ModelBuild):
+            if found is None or found[0] in (LibraryCall, ModelBuild, EncoderLoad):
                 continue
-            own = isinstance(cls.find("__init__"), Function) or (
-                issubclass(found[0], TrainingArguments) and bool(cls.all_fields())
-            )
+            own = issubclass(found[0], TrainingArguments) and bool(cls.all_fields())
             if isinstance(init := cls.find("__init__"), Function):
-                self.call_function(
-                    init, [cls.instance, *given.positional], given.keywords, self.place(node), open=given.open
-                )
-            made = self._library_object(base.name, found[0], found[1], given, node, custom=cls)
-            made.open = made.open or own
+                handed = self._handed_up(cls, init, given, node)
+                given, own = handed or given, own or handed is None
+            made = self._library_object(base.name, found[0], found[1], given, node, custom=cls, is_open=own)
+            if isinstance(made, Trainer):
+                hooks.overridden_by(self, cls, made, node)
             return made
         return None
+
+    def _handed_up(self, cls: Class, init: Function, given: Arguments, node: cst.Call) -> Arguments | None:
+        """Follow a constructor; what it hands to that of the library's trainer, None where that is not certain."""
+        self.memo, cls.instance.handed_up = {}, []
+        self.call_function(init, [cls.instance, *given.positional], given.keywords, self.place(node), open=given.open)
+        if len(cls.instance.handed_up) != 1 or cls.instance.handed_up[0][1] != self.path:
+            return None
+        handed = cls.instance.handed_up[0][0]
+        before, after = given.by_key(), handed.by_key()
+        return replace(handed, nodes={key: arg for key, arg in given.nodes.items() if after.get(key) is before[key]})
 
     def _record_instance(self, cls: Class, given: Arguments, node: cst.Call) -> Instance:
         instance = self.own(Instance(cls, self.place(node)))

@@ -11,6 +11,7 @@ from hflint.semantics.objects import (
     Collator,
     ConfigLoad,
     DatasetLoad,
+    EncoderLoad,
     GenerationSettings,
     KbitPreparation,
     LibraryCall,
@@ -72,6 +73,9 @@ _FUNCTIONS: dict[str, tuple[type[LibraryCall], tuple[str, ...]]] = {
     "trl.SFTTrainer": (Trainer, _SFT),
     "trl.DPOTrainer": (Trainer, _DPO),
     "datasets.load_dataset": (DatasetLoad, ("path", "name")),
+    "sentence_transformers.SentenceTransformer": (EncoderLoad, ("model_name_or_path",)),
+    "sentence_transformers.CrossEncoder": (EncoderLoad, ("model_name_or_path",)),
+    "sentence_transformers.SparseEncoder": (EncoderLoad, ("model_name_or_path",)),
     "sentence_transformers.SentenceTransformerTrainer": (Trainer, ("model", "args", "train_dataset", "eval_dataset")),
     "sentence_transformers.SentenceTransformerTrainingArguments": (TrainingArguments, ("output_dir",)),
 }
@@ -180,6 +184,9 @@ TRANSPARENT = frozenset(
     }
 )
 
+# Methods of a trainer that a subclass of the program may have instead: each gets the model and a batch.
+TRAINER_STEPS = ("compute_loss", "training_step", "prediction_step")
+
 # What calls a function of the program: `target`, with `args` and `kwargs`.
 THREADS = frozenset({"threading.Thread", "multiprocessing.Process", "torch.multiprocessing.Process"})
 
@@ -243,9 +250,10 @@ HARMLESS = frozenset(
     ]
 )
 
-# Keywords whose value is read, never changed, whatever is called with it.
+# Decorators whose functions give what they would give without them.
 DECORATORS_TRANSPARENT = re.compile(
     r"^(functools\.(lru_cache|cache|wraps)|torch\.(no_grad|inference_mode|enable_grad)|staticmethod|classmethod|property|functools\.cached_property"
+    r"|torch\.((cuda\.)?amp\.)?autocast|torch\.compiler\.disable|spaces\.GPU|tenacity\.retry|backoff\.on_exception"
     r"|streamlit\.(cache|cache_resource|cache_data|experimental_singleton|experimental_memo)|contextlib\.contextmanager|abc\.abstractmethod"
     r"|typing\.(override|final|no_type_check|overload)|contextlib\.asynccontextmanager)$"
 )

@@ -1,8 +1,8 @@
-"""Command line parsers: the options of `argparse` and the dataclasses of `HfArgumentParser`, by default or as the user passes them."""
+"""What the user of a program passes: options of `argparse`, dataclasses of `HfArgumentParser`, and the environment, each by default or as given."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from hflint.semantics.catalog import call_kind
 from hflint.semantics.objects import (
@@ -24,9 +24,12 @@ from hflint.semantics.values import (
     Value,
     default_or,
     join,
+    objects,
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import libcst as cst
 
     from hflint.semantics.arguments import Arguments
@@ -143,3 +146,47 @@ def _record_of(run: Calls, record: Value, node: cst.Call) -> Value:
 def _training_arguments(base: Symbol) -> str | None:
     found = call_kind(base.name)
     return base.name if found and issubclass(found[0], TrainingArguments) else None
+
+
+# Calls
+
+
+def _parser(_run: Calls, given: Arguments, _node: cst.Call) -> Value:
+    parents = given.keywords.get("parents")
+    return Options(tuple(objects(join(*parents.items), Options)) if isinstance(parents, Items) else ())
+
+
+def _record_parser(_run: Calls, given: Arguments, _node: cst.Call) -> Value:
+    options = Options()
+    value = given.positional[0] if given.positional else given.keywords.get("dataclass_types", UNKNOWN)
+    options.records = value.items if isinstance(value, Items) else (value,)
+    return options
+
+
+def _option(_run: Calls, given: Arguments, _node: cst.Call) -> Value:
+    default = given.positional[0] if given.positional else given.keywords.get("default", UNKNOWN)
+    return default_or(default, "command line")
+
+
+def _choice(run: Calls, given: Arguments, _node: cst.Call) -> Value:
+    """`click.Choice`: one of these."""
+    elements = run.elements(given.first)
+    return Items(elements, "choice") if elements else UNKNOWN
+
+
+def environment(_run: Calls, given: Arguments, _node: cst.Call) -> Value:
+    """A variable of the environment: its default, or what the user sets."""
+    default = given.positional[1] if len(given.positional) > 1 else given.keywords.get("default", Known(None))
+    return default_or(default, "environment")
+
+
+CALLS: dict[str, Callable[[Any, Any, cst.Call], Value]] = {
+    "argparse.ArgumentParser": _parser,
+    "HfArgumentParser": _record_parser,
+    "TrlParser": _record_parser,
+    "typer.Option": _option,
+    "typer.Argument": _option,
+    "click.Choice": _choice,
+    "os.environ.get": environment,
+    "os.getenv": environment,
+}

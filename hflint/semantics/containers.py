@@ -6,11 +6,9 @@ from typing import TYPE_CHECKING
 
 import libcst as cst
 
-from hflint.semantics.builtin_calls import environment
-from hflint.semantics.commandline import parser_method
-from hflint.semantics.scopes import (
-    Options,
-)
+from hflint.semantics.commandline import environment, parser_method
+from hflint.semantics.installed import version_begins
+from hflint.semantics.scopes import LibraryVersion, Options
 from hflint.semantics.values import (
     ABSENT,
     MISSING,
@@ -69,6 +67,8 @@ def method_of_container(run: Calls, node: cst.Call, receiver: Value) -> Value | 
             run.escape(given.all(), name, node)
             texts.append(Unknown("string method"))
         return join(*texts)
+    if name == "startswith" and isinstance(receiver, LibraryVersion):
+        return version_begins(receiver, run.arguments(node))
     if isinstance(receiver, Unknown) and name == "get" and len(node.args) == 2:
         given = run.arguments(node)
         run.escape(given.all(), "get", node)
@@ -105,6 +105,9 @@ def _table_method(run: Calls, table: Table, name: str, given: Arguments) -> Valu
         return run.own(Table(dict(table.entries), table.complete, table.place))
     if name == "items" and table.complete:
         return Items(tuple(Items((Known(key), value), "tuple") for key, value in table.entries.items()))
+    if name == "keys" and table.complete and not table.brings:
+        sure = not any(ABSENT in value.alternatives for value in table.entries.values())
+        return Items(tuple(Known(key) for key in table.entries), "list", sure, uniform=not sure)
     if name == "values" and table.complete:
         return Items(tuple(table.entries.values()))
     if name == "clear":

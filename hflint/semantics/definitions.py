@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import libcst as cst
 
-from hflint.semantics.objects import (
-    LibraryCall,
-)
+from hflint.semantics.catalog import call_kind
+from hflint.semantics.importing import Imports
+from hflint.semantics.objects import LibraryCall, Load
 from hflint.semantics.scopes import (
     Class,
     Dependency,
@@ -32,12 +32,7 @@ from hflint.semantics.values import (
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-if TYPE_CHECKING:
     from hflint.semantics.state import State
-
-from hflint.semantics.catalog import call_kind
-from hflint.semantics.importing import Imports
-from hflint.semantics.objects import Load
 
 _RECORDS = ("dataclasses.dataclass", "pydantic.dataclasses.dataclass", "attr.s", "attrs.define", "attr.dataclass")
 _RECORD_BASES = ("pydantic.BaseModel", "typing.NamedTuple", "pydantic_settings.BaseSettings")
@@ -185,7 +180,7 @@ class Definitions(Imports):
         return made
 
     def _injected(self, wanted: Dependency) -> Value:
-        """What FastAPI hands over for `Depends(function)`."""
+        """What FastAPI hands over for `Depends(function)`: of a generator, what it yields."""
         found = self.call_function(wanted.function, [], {}, None) if isinstance(wanted.function, Function) else UNKNOWN
         return self.element_of(found) if isinstance(found, Items) and found.kind == "generator" else found
 

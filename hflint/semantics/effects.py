@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from hflint.semantics.objects import Change, LibraryCall, Load, MethodCall, Part
-from hflint.semantics.scopes import Bound, Instance, Namespace
+from hflint.semantics.scopes import Bound, Class, Function, Instance, Namespace
 from hflint.semantics.state import State
-from hflint.semantics.values import UNKNOWN, Items, Table, Value
+from hflint.semantics.values import UNKNOWN, Items, Known, Symbol, Table, Value
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -29,6 +29,44 @@ class Effects(State):
             for reached in _contained(value):
                 self.change(reached, "escape", name, UNKNOWN, node)
             self._loosen(value)
+
+    def set_attribute(self, target: Value, name: str, value: Value, node: cst.CSTNode) -> None:
+        """Assign an attribute of a value."""
+        with self.guarded(conditional=len(target.alternatives) > 1):
+            for one in target.alternatives:
+                self._set_attribute(one, name, value, node)
+
+    def _set_attribute(self, target: Value, name: str, value: Value, node: cst.CSTNode) -> None:
+        if isinstance(target, LibraryCall):
+            self.change(target, "set", name, value, node)
+            self.escape([value], f"{type(target).__name__}.{name}", node) if isinstance(value, LibraryCall) else None
+        elif isinstance(target, Part):
+            self.change(target.of, "set", f"{target.path}.{name}", value, node)
+        elif (
+            isinstance(target, Instance)
+            and target.cls.find(name) is not None
+            and isinstance(target.cls.find(name), Function)
+        ):
+            self.escape([value], f"the setter of {name}", node)
+            target.forget()
+        elif isinstance(target, Instance | Namespace):
+            if target is self.instance:
+                self.scope.touched.append((target, name, target.names.get(name), value))
+            if target is self.instance or self.happens(target):
+                target.names[name] = value
+            else:
+                target.weaken(name, value)
+        elif isinstance(target, Class):
+            self.memo = {}
+            if self.path:
+                target.scope.weaken(name, value)
+            else:
+                target.scope.names[name] = value
+        elif isinstance(target, Symbol):
+            self.patched.add(f"{target.name}.{name}")
+            self.escape([value], f"{target.name}.{name}", node)
+        elif not isinstance(target, Known):
+            self.escape([value], f"an attribute {name}", node)
 
     def _loosen(self, value: Value, depth: int = 2) -> None:
         """Let everything that can be changed in place, and what it holds, have another content from now on."""

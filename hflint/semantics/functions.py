@@ -10,7 +10,7 @@ from hflint.semantics.catalog import DECORATORS_TRANSPARENT, KNOWN_ROOTS
 from hflint.semantics.expressions import Expressions
 from hflint.semantics.objects import ANY_CONTEXT
 from hflint.semantics.scopes import Function, Instance, Namespace, Scope, Store
-from hflint.semantics.values import Container, Items, Known, Place, Symbol, Table, Unknown, Value, default_or
+from hflint.semantics.values import Container, Items, Known, Place, Symbol, Table, Unknown, Value, default_or, join
 
 if TYPE_CHECKING:
     from collections.abc import Hashable
@@ -60,7 +60,8 @@ class Functions(Expressions):
             return self._follow(function, positional, keywords, is_open)
         owner = positional[0] if positional and isinstance(positional[0], Instance) else None
         arguments = (*map(_key, positional), *((name, _key(value)) for name, value in keywords.items()))
-        key = (function, *arguments, is_open, self.contexts, self.guards, bool(self.path))
+        surely = owner is None or self.happens(owner)
+        key = (function, *arguments, is_open, self.contexts, self.guards, bool(self.path), surely)
         held = values, [dict(value.names) for value in values if isinstance(value, Store)]  # the key has their ids
         if key in self.memo:
             value, names, _ = self.memo[key]
@@ -73,10 +74,12 @@ class Functions(Expressions):
 
     def _follow(self, function: Function, positional: list[Value], keywords: dict[str, Value], is_open: bool) -> Value:
         contexts = self.contexts + tuple(_context(decorator) for decorator in function.decorators)
-        first = positional[0] if positional else None
+        first = positional[0] if positional and function.owner is not None else None
+        instance = first if isinstance(first, Instance) else None
+        known, exits = (dict(instance.names) if instance is not None else {}), len(self.exits)
         self.counter += 1
         registers: dict[str, object] = {
-            "scope": Scope(function.scope),
+            "scope": (scope := Scope(function.scope)),
             "function_name": function.name,
             "module": function.module,
             "loops": (),
@@ -90,11 +93,45 @@ class Functions(Expressions):
             "is_possible": False,
         }
         if function.owner is not None:
-            registers["instance"] = first if isinstance(first, Instance) else None
+            registers["instance"] = instance
         with self.entering(**registers):
             self._bind(function, positional, keywords, is_open)
+            scope.shared = _declared(function, scope)
             value = self.run_body(function)
+            early = len(self.exits) > exits and bool(self.returns) and self.activation in self.exits.values()
+        if instance is not None and known and (early or self._may_change(instance)):
+            _weaken(instance, known)
+        self._leave(scope, early=early)
         return Unknown("recursion") if function.node in self.recursive else value
+
+    def _leave(self, scope: Scope, *, early: bool) -> None:
+        """Let what an activation set be what it was as well, where it may not have come to it; `early` where it may have been left before its end."""
+        for store, name, before, value in scope.touched:
+            elsewhere = isinstance(store, Scope) and store is not self.scope  # what is here, the branches here say
+            if early or (elsewhere and self._is_conditional()):
+                store.names[name] = join(before, value, store.names.get(name))
+            if elsewhere and self.active:
+                self.scope.touched.append((store, name, before, value))
+
+    def stores(self) -> list[Store]:
+        """What an assignment in the code being followed can change, other scopes included whose names it declares."""
+        own = [self.scope] if self.instance is None else [self.scope, self.instance]
+        return [*own, *self.scope.shared]
+
+    def restore(self, names: list[dict[str, Value]]) -> None:
+        """Let all names be as they were; what was bound when it was first asked for stays."""
+        lazy = [(scope, scope.names) for scope in self.scope.shared if scope.load] if self.scope.shared else ()
+        super().restore(names)
+        for scope, held in lazy:
+            scope.names = {**held, **scope.names}
+
+    def _is_conditional(self) -> bool:
+        """Whether what is being followed does not certainly happen in the module; a function that nothing calls is taken to be called."""
+        return any(step > 0 and self.exits.get(step) != 0 for step in self.path)
+
+    def _may_change(self, instance: Instance) -> bool:
+        """Whether it is not certain that what a method does here is done to an instance; in methods of its own, the branches there say so."""
+        return instance is not self.instance and instance is not instance.cls.shared and not self.happens(instance)
 
     def _bind(self, function: Function, positional: list[Value], keywords: dict[str, Value], is_open: bool) -> None:
         parameters = function.node.params
@@ -129,6 +166,28 @@ class Functions(Expressions):
             if not DECORATORS_TRANSPARENT.match(name):
                 return Unknown(f"{function.name} is decorated")
         return value
+
+
+def _declared(function: Function, scope: Scope) -> tuple[Scope, ...]:
+    """The scopes whose names a function declares as its own, outside of its branches."""
+    if function.declares is None:
+        body = function.node.body
+        lines = body.body if isinstance(body, cst.IndentedBlock) else ()
+        kinds = {type(small) for line in lines if isinstance(line, cst.SimpleStatementLine) for small in line.body}
+        function.declares = kinds & {cst.Global, cst.Nonlocal}
+    if not function.declares:
+        return ()
+    found = [scope.module_scope] if cst.Global in function.declares else []
+    if cst.Nonlocal in function.declares and scope.parent is not None and scope.parent not in found:
+        found.append(scope.parent)
+    return tuple(found)
+
+
+def _weaken(store: Store, before: dict[str, Value]) -> None:
+    """Let names be what they were, or what they have become since."""
+    for name, value in before.items():
+        if name in store.names and store.names[name] is not value:
+            store.names[name] = join(value, store.names[name])
 
 
 def _context(decorator: Value) -> str:

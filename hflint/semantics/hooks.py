@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from hflint.semantics.arguments import Arguments
-from hflint.semantics.objects import Part, Trainer
-from hflint.semantics.scopes import Bound, Function, Instance, Partial
-from hflint.semantics.values import ABSENT, UNKNOWN, Items, Table, Unknown, Value, objects
+from hflint.semantics.catalog import TRAINER_STEPS, call_kind
+from hflint.semantics.objects import ANY_CONTEXT, LibraryCall, Part, Trainer
+from hflint.semantics.scopes import Bound, Class, Dependency, Function, Instance, Namespace, Options, Partial
+from hflint.semantics.values import ABSENT, UNKNOWN, Items, Symbol, Table, Unknown, Value, objects
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import libcst as cst
 
     from hflint.semantics.calls import Calls
@@ -62,3 +65,45 @@ def callbacks_of(run: Calls, trainer: Trainer, node: cst.Call) -> None:
             if name.startswith("on_") and isinstance(method, Function):
                 keywords = {key: value for key, value in handed.items() if ABSENT not in value.alternatives}
                 run.call_function(method, [callback], keywords, run.place(node), open=True)
+
+
+def is_trainer(cls: Class) -> bool:
+    """Whether a class of the program is derived from a library's trainer, and from nothing else that is not its own."""
+    bases = cls.foreign_bases()
+    kinds = [call_kind(base.name) for base in bases if isinstance(base, Symbol)]
+    return 0 < len(kinds) == len(bases) and all(kind is not None and issubclass(kind[0], Trainer) for kind in kinds)
+
+
+def overridden_by(run: Calls, cls: Class, trainer: Trainer, node: cst.Call) -> None:
+    """The steps that a class of the program has in place of its library's get the trainer's model, inside whatever the trainer puts around them."""
+    model = trainer.model if trainer.model.every(lambda one: isinstance(one, LibraryCall)) else UNKNOWN
+    for name in TRAINER_STEPS:
+        method = cls.find(name)
+        if isinstance(method, Function) and not method.is_stub:
+            with run.guarded(conditional=True), run.inside(ANY_CONTEXT):
+                given = [cls.instance, model, Unknown("a batch")]
+                run.call_function(method, given, {}, run.place(node), open=True)
+
+
+# FastAPI
+
+
+def _depends(_run: Calls, given: Arguments, _node: cst.Call) -> Value:
+    found = given.first if given.positional else given.keywords.get("dependency", UNKNOWN)
+    return Dependency(found) if isinstance(found, Function) else UNKNOWN
+
+
+def _application(run: Calls, given: Arguments, node: cst.Call) -> Value:
+    """`FastAPI`: what its lifespan function leaves in `app.state`."""
+    made = run.own(Namespace(Options()))
+    made.names = {"state": run.own(Namespace(Options()))}
+    lifespan = given.keywords.get("lifespan")
+    if isinstance(lifespan, Function):
+        run.call_function(lifespan, [made], {}, run.place(node))
+    return made
+
+
+CALLS: dict[str, Callable[[Any, Any, cst.Call], Value]] = {
+    "fastapi.Depends": _depends,
+    "fastapi.FastAPI": _application,
+}

@@ -11,6 +11,7 @@ from hflint.semantics.objects import (
     Adapter,
     ChatTemplateCall,
     DatasetLoad,
+    EncoderLoad,
     ForwardCall,
     GenerateCall,
     LibraryCall,
@@ -55,6 +56,8 @@ def method_object(
     if any(one.changed(method, kind="set") for one in owners):  # the program put a method of its own there
         run.escape([receiver, *given.all()], method, node)
         return UNKNOWN
+    if method in _TOKENIZER_PATHS and isinstance(owner, (ProcessorLoad, PipelineLoad)):  # an object, which is called
+        path, name, method = method, "__call__", f"{method}.__call__"
     kind, parameters = _kind(owner, path, name)
     source: Value = receiver if not path else Part(owner, path, through.place if through else None)
     made = run.make(kind, f"{type(owner).__name__}.{method}", parameters, given, node)
@@ -73,7 +76,7 @@ def method_object(
         return given.first
     if name == "merge_and_unload" and isinstance(owner, Adapter):
         return owner.base
-    if name in FLUENT and (isinstance(kept, Move) or isinstance(owner, MODELS)):
+    if name in FLUENT and (isinstance(kept, Move) or isinstance(owner, (*MODELS, EncoderLoad))):
         return source
     return (
         kept if _is_interesting(kind) or isinstance(owner, DatasetLoad) else Part(owner, f"{method}()", run.place(node))

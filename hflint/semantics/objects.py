@@ -48,6 +48,7 @@ __all__ = [
     "Collator",
     "ConfigLoad",
     "DatasetLoad",
+    "EncoderLoad",
     "ForwardCall",
     "GenerateCall",
     "GenerationSettings",
@@ -212,6 +213,17 @@ class PipelineLoad(LibraryCall):
     """`pipeline(...)`."""
 
     __slots__ = ()
+
+
+class EncoderLoad(LibraryCall):
+    """A `SentenceTransformer`, `CrossEncoder` or `SparseEncoder` of sentence-transformers: no `from_pretrained`, and other keywords."""
+
+    __slots__ = ()
+
+    @property
+    def id(self) -> Value:
+        """The model id or path; `CrossEncoder` calls it `model_name` before sentence-transformers 4."""
+        return self.argument("model_name_or_path", "model_name")
 
 
 class DatasetLoad(LibraryCall):

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from hflint.semantics.arguments import Arguments
     from hflint.semantics.module import Module
     from hflint.semantics.objects import Guard
     from hflint.semantics.project import Foreign
@@ -38,6 +39,9 @@ class Scope(Store):
         self.parent = parent
         self.is_class = is_class
         self.outer: dict[str, Scope] = {}  # names declared global or nonlocal
+        self.shared: tuple[Scope, ...] = ()  # where they live, of those that are declared before any branch
+        # What an activation sets outside of itself, names of other scopes and attributes of its instance: what it was, and what it becomes.
+        self.touched: list[tuple[Store, str, Value | None, Value]] = []
         self.load: Callable[[str], None] | None = None  # binds a name of another module when it is first asked for
 
     def find(self, name: str) -> Value | None:
@@ -78,6 +82,9 @@ class Function(Value):
     owner: Class | None = None
     defaults: dict[str, Value] = field(default_factory=dict)
     guards: tuple[Guard, ...] = ()  # around its definition
+    declares: set[type] | None = (
+        None  # `cst.Global` and `cst.Nonlocal`, where its body begins with them; None where nobody looked yet
+    )
 
     @property
     def is_stub(self) -> bool:
@@ -117,6 +124,14 @@ class Parent(Value):
             if isinstance(base, Class) and (found := base.find(name)) is not None:
                 return found
         return None
+
+
+@dataclass(eq=False, slots=True)
+class Inherited(Value):
+    """A method that a trainer of the program has from the library, as `super()` gives it."""
+
+    instance: Instance
+    name: str
 
 
 @dataclass(eq=False, slots=True)
@@ -212,6 +227,9 @@ class Instance(Store, Value):
         self.path: Steps = ()
         self.activation = 0
         self.is_open = False  # where attributes may be set under names that the code does not show
+        self.handed_up: list[
+            tuple[Arguments, Steps]
+        ] = []  # to the constructor of a library's class, and under which conditions
         # What each method leaves in an attribute when it ends: methods are called in an order that the class does not know.
         self.left_by: dict[str, dict[str, Value]] = {}
         self.read: dict[str, int] = {}  # attributes read, and how many methods were known to set them then

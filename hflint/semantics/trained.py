@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from hflint.semantics.objects import Adapter, AdapterConfig, ModelLoad, Trainer, TrainingArguments
+from hflint.semantics.objects import Adapter, AdapterConfig, MethodCall, ModelLoad, Trainer, TrainingArguments
 from hflint.semantics.values import ABSENT, bare, the
 
 if TYPE_CHECKING:
@@ -15,16 +15,22 @@ if TYPE_CHECKING:
     from hflint.semantics.program import Program
     from hflint.semantics.values import Value
 
+_ADDING = ("add_adapter", "load_adapter")
+
 Chain = tuple[ModelLoad, tuple[Adapter, ...]]
 
 
 @dataclass(frozen=True, slots=True)
 class Trained:
-    """A model that is trained; `adapted` is None where it depends on something that is not known."""
+    """A model that is trained; `adapted` is None where it depends on something that is not known.
+
+    `inside` where transformers puts adapters into the model itself (`model.add_adapter`), in the dtype of its weights: it stays what it was.
+    """
 
     load: ModelLoad
     adapters: tuple[Adapter, ...]
     adapted: bool | None
+    inside: bool = False
 
     def changes(self, before: Object | None = None) -> list[Change]:
         """What is done to the model and its adapters, in that order; before an object is made, or at any time."""
@@ -47,6 +53,8 @@ def trained_model(trainer: Trainer) -> Trained | None:
     adapters = tuple(dict.fromkeys(adapter for _, found in known for adapter in found))
     wrapped = {bool(found) for _, found in known}
     adapted = wrapped.pop() if len(wrapped) == 1 else None
+    if adapted is False and any(_adds_trainable(change, trainer) for change in load.changed(*_ADDING)):
+        return Trained(load, (), adapted=True, inside=True)
     return Trained(load, adapters, adapted or _adapted_otherwise(trainer, load, adapted))
 
 
@@ -66,9 +74,20 @@ def _adapted_otherwise(trainer: Trainer, load: ModelLoad, adapted: bool | None) 
     config = trainer.argument("peft_config") if trainer.library == "trl" else ABSENT
     if isinstance(config, AdapterConfig):  # one of it and None does not count
         return True
-    if (config is not ABSENT and config.constant is not None) or load.changed("add_adapter", "load_adapter"):
+    if (config is not ABSENT and config.constant is not None) or load.changed(*_ADDING):
         return None
     return adapted
+
+
+def _adds_trainable(change: Change, trainer: Trainer) -> bool:
+    """Whether transformers certainly puts adapters into the model before, and trains them and nothing else: prompts it does not take."""
+    call = the(change.value, MethodCall)
+    if call is None or not change.certain or change.where.order > trainer.where.order:
+        return False
+    if change.name == "load_adapter":
+        return call.argument("is_trainable").constant is True
+    given = call.extra[0] if call.extra else call.argument("adapter_config")
+    return isinstance(given, AdapterConfig) and given.argument("inference_mode").constant is not True
 
 
 def trainers_with(args: TrainingArguments, program: Program) -> Iterator[Trainer]:

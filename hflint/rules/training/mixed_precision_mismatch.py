@@ -161,7 +161,7 @@ def _casts_to_bfloat16(trainer: Trainer, model: Trained, quantization: Value, co
     bits = quantization.bits if isinstance(quantization, QuantizationConfig) else quantization.constant is True
     since = _CASTING.get(trainer.name) if trainer.library == "trl" else None
     trl = context.versions.installable.get("trl")
-    return bool(since and bits and model.adapted and trl and trl.any(since))
+    return bool(since and bits and model.adapted and not model.inside and trl and trl.any(since))
 
 
 # Weights that are not quantized
@@ -181,7 +181,7 @@ class _Weights:
 def _clash_with_weights(args: TrainingArguments, trainer: Trainer, model: Trained, context: Context) -> Finding | None:
     if model.adapted is None or model.escaped(trainer) or _quantized_checkpoint(model.load, context):
         return None
-    before = model.changes(trainer)
+    before = [c for c in model.changes(trainer) if not (model.inside and c.name == "add_adapter")]
     base = _after(_as_loaded(model.load, context), [c for c in before if c in model.load.changes])
     if not model.adapted:
         return _crash(args, model.load, base, context) if base else None
@@ -201,7 +201,9 @@ def _clash_with_weights(args: TrainingArguments, trainer: Trainer, model: Traine
 
 
 def _fresh_adapters(model: Trained, base: _Weights | None) -> _Weights | None:
-    """The weights of adapters as peft makes them: in float32 over 16-bit weights, unless it is told not to."""
+    """The weights of adapters as peft makes them: in float32 over 16-bit weights, unless it is told not to, or is not the one to put them there."""
+    if model.inside:
+        return base
     flags = [adapter.argument("autocast_adapter_dtype") for adapter in model.adapters]
     if all(flag is ABSENT or flag.constant is True for flag in flags):
         return _Weights("float32", model.load.span, "")
