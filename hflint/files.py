@@ -88,9 +88,12 @@ class Source:
 
     def line(self, number: int) -> str:
         """The text of line `number`, from 1, without its line end."""
-        start = self.offset(number, 1)
+        return self.whole_line(number).rstrip("\r\n")
+
+    def whole_line(self, number: int) -> str:
+        """The text of line `number`, from 1, with its line end."""
         end = self._starts[number] if number < len(self._starts) else len(self.text)
-        return self.text[start:end].rstrip("\r\n")
+        return self.text[self.offset(number, 1) : end]
 
     def encode(self, text: str) -> bytes:
         """`text` as this file's bytes: its encoding, its byte order mark.

@@ -153,8 +153,13 @@ class Attributes(Effects):
         return last[-1].value if last and self.has_happened(last[-1].where) else None
 
     def _instance_attribute(self, value: Instance, name: str) -> Value:
-        known = len(value.left_by.get(name, ()))
-        value.read[name] = min(known, value.read.get(name, known))
+        found = self._found_in_instance(value, name)
+        read = value.read.setdefault(name, [])
+        if not any(found is one for one in read):
+            read.append(found)
+        return found
+
+    def _found_in_instance(self, value: Instance, name: str) -> Value:
         if name == "__dict__":
             value.forget()
         if name in value.names:

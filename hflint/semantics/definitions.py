@@ -119,7 +119,6 @@ class Definitions(Imports):
         finally:
             self.scope, self.defining = outer, outer_class
         self.scope.names[node.name.value] = cls
-        self._make_instance(cls)
         return True
 
     @staticmethod
@@ -127,16 +126,6 @@ class Definitions(Imports):
         for one in statement.body if isinstance(statement, cst.SimpleStatementLine) else ():
             if isinstance(one, cst.AnnAssign) and isinstance(one.target, cst.Name):
                 cls.fields[one.target.value] = UNKNOWN if one.value is not None else None
-
-    def _make_instance(self, cls: Class) -> None:
-        """Methods are followed after the module; `__init__` first, so that the others see what it sets."""
-        methods = [f for f in self.pending if f.owner is cls]
-        init = next((f for f in methods if f.name.endswith(".__init__")), None)
-        if init is not None:
-            self.pending.remove(init)
-            self.pending.insert(
-                self.pending.index(methods[0]) if methods[0] in self.pending else len(self.pending), init
-            )
 
     STATEMENTS: ClassVar[dict[type, Callable[[Any, Any], Any]]] = {
         cst.FunctionDef: _function,

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from hflint.semantics.scopes import Function
 
 ELSEWHERE = 200  # statements that are followed in functions for a module that imports this one
+_FIRST = (".__init__", ".__post_init__", ".__new__", ".__enter__")  # methods that are called before the others
 UNCALLED = 300  # statements that a function which nothing calls brings along
 
 
@@ -59,6 +60,7 @@ class Interpreter(Statements):
         self.block(self.module.tree.body)
         for name, value in self.global_writes.items():
             self.top.weaken(name, value)
+        self.pending.sort(key=lambda function: not function.name.endswith(_FIRST))  # others find what they set
         position = 0
         alone: dict[cst.CSTNode, int] = {}
         while position < len(self.pending):

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from hflint.files import Source
 
 LARGEST = 200_000  # bytes of a module that is followed into
-KEPT = 200  # parsed statements that are kept from one program to the next, of some 100 KB each
+KEPT = 400  # parsed statements that are kept from one program to the next, of some 50 KB each
 _FOREIGN = (
     LIBRARIES | sys.stdlib_module_names | {"torch", "numpy", "pandas", "tqdm", "sklearn", "scipy", "tensorflow", "jax"}
 )
@@ -59,9 +59,9 @@ class Foreign:
         """The statements that bind a name or change its object, in order, each with its number."""
         for number in self._numbers.get(name, ()):
             key = self.source.path, number
-            if key not in self._parsed:
-                self._parsed[key] = Module(self.source, self._offer.statements[number].selection)
-            yield number, self._parsed[key]
+            part = self._parsed.pop(key, None) or Module(self.source, self._offer.statements[number].selection)
+            self._parsed[key] = part  # at the end: those that were not asked for the longest go first
+            yield number, part
 
     @property
     def stars(self) -> list[str]:
@@ -116,8 +116,8 @@ class Modules:
     def start(self) -> None:
         """Begin another program. It finds what earlier ones parsed, as long as that is not too much to keep."""
         self.read = set()
-        if len(self._parsed) > KEPT:
-            self._parsed.clear()
+        for key in list(self._parsed)[:-KEPT]:
+            del self._parsed[key]
 
     def outline(self, source: Source) -> Outline:
         """What there is to follow in a file, read once for its own sake and for those that import it.

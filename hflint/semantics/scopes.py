@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import libcst as cst
 
-from hflint.semantics.values import UNKNOWN, Known, Steps, Symbol, Unknown, Value, default_or, join
+from hflint.semantics.values import UNKNOWN, Known, Steps, Symbol, Unknown, Value, covers, default_or, join
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -232,7 +232,7 @@ class Instance(Store, Value):
         ] = []  # to the constructor of a library's class, and under which conditions
         # What each method leaves in an attribute when it ends: methods are called in an order that the class does not know.
         self.left_by: dict[str, dict[str, Value]] = {}
-        self.read: dict[str, int] = {}  # attributes read, and how many methods were known to set them then
+        self.read: dict[str, list[Value]] = {}  # what was found in the attributes that were read
 
     def note(self, method: str, before: dict[str, Value]) -> None:
         """Remember what a method assigned."""
@@ -242,8 +242,13 @@ class Instance(Store, Value):
 
     @property
     def is_stale(self) -> bool:
-        """Whether a method read an attribute before a method was followed that sets it."""
-        return any(len(self.left_by.get(name, ())) > known for name, known in self.read.items())
+        """Whether a method read an attribute before another was followed that sets it to something else."""
+        return any(
+            not covers(found, left)
+            for name, values in self.read.items()
+            for left in self.left_by.get(name, {}).values()
+            for found in values
+        )
 
     def settle(self) -> None:
         """Let every attribute be what any method may have left in it."""

@@ -269,6 +269,18 @@ def join(*values: Value | None) -> Value:
     return OneOf(tuple(found))
 
 
+def covers(value: Value, other: Value) -> bool:
+    """Whether a value may be all that another may be; what is unknown is alike."""
+    if value is other:
+        return True
+    mine = value.alternatives
+    unknown = any(isinstance(one, Unknown) for one in mine)
+    return all(
+        unknown if isinstance(one, Unknown) else any(one is known or one == known for known in mine)
+        for one in other.alternatives
+    )
+
+
 def truth(value: Value) -> bool | None:
     """Whether a value counts as true; None where that is not known, as of all that is no constant."""
     return None if value.constant is MISSING else bool(value.constant)
