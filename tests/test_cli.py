@@ -476,13 +476,22 @@ def imported(*arguments):
 def test_check_imports_nothing_heavy():
     write("a.py", "BAD")
     modules = imported("check", "a.py")
+    assert "hflint.semantics.tree.reading" in modules
+    assert modules.isdisjoint({"libcst", *HEAVY})
+
+
+def test_a_finding_is_placed_by_libcst_and_nothing_heavier():
+    Path("a.py").write_text(
+        "from transformers import AutoModel\nmodel = AutoModel.from_pretrained('gpt2', use_auth_token=True)\n"
+    )
+    modules = imported("check", "a.py")
     assert "libcst" in modules
     assert modules.isdisjoint(HEAVY)
 
 
 def test_a_file_without_a_mention_reaches_no_parser():
     Path("a.py").write_text("x = 1\n")
-    assert imported("check", "a.py").isdisjoint({"libcst", *HEAVY})
+    assert imported("check", "a.py").isdisjoint({"libcst", "hflint.semantics.tree.reading", *HEAVY})
 
 
 def test_version_is_quick():

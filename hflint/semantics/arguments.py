@@ -10,7 +10,7 @@ from hflint.semantics.values import UNKNOWN, Value
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    import libcst as cst
+    from hflint.semantics import tree
 
 
 @dataclass(slots=True)
@@ -19,7 +19,7 @@ class Arguments:
 
     positional: list[Value] = field(default_factory=list)
     keywords: dict[str, Value] = field(default_factory=dict)
-    nodes: dict[str | int, cst.Arg] = field(default_factory=dict)
+    nodes: dict[str | int, tree.Arg] = field(default_factory=dict)
     spread: list[Value] = field(default_factory=list)
     open: bool = False
 

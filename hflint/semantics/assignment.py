@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-import libcst as cst
-
+from hflint.semantics import tree
 from hflint.semantics.calls import Calls
 from hflint.semantics.objects import (
     LibraryCall,
@@ -31,9 +30,9 @@ from hflint.semantics.values import (
 class Assignment(Calls):
     """Evaluation of assignments."""
 
-    def assign(self, target: cst.BaseExpression, value: Value) -> None:
+    def assign(self, target: tree.Expression, value: Value) -> None:
         """Bind a target to a value."""
-        if isinstance(target, cst.Name):
+        if isinstance(target, tree.Name):
             if (outer := self.scope.outer.get(target.value)) is not None:
                 known = outer.own(target.value)
                 self.scope.touched.append((outer, target.value, known, value))
@@ -43,18 +42,18 @@ class Assignment(Calls):
                     self.global_writes[target.value] = join(self.global_writes.get(target.value), value)
             else:
                 self.scope.names[target.value] = value
-        elif isinstance(target, cst.Attribute):
+        elif isinstance(target, tree.Attribute):
             self.set_attribute(self.evaluate(target.value), target.attr.value, value, target)
-        elif isinstance(target, cst.Tuple | cst.List):
+        elif isinstance(target, tree.Tuple | tree.List):
             self._unpack(target, value)
-        elif isinstance(target, cst.Subscript):
+        elif isinstance(target, tree.Subscript):
             self._store_item(target, value)
-        elif isinstance(target, cst.StarredElement):
+        elif isinstance(target, tree.StarredElement):
             self.assign(target.value, value)
 
-    def _unpack(self, target: cst.Tuple | cst.List, value: Value) -> None:
+    def _unpack(self, target: tree.Tuple | tree.List, value: Value) -> None:
         names = [element.value for element in target.elements]
-        star = next((at for at, one in enumerate(target.elements) if isinstance(one, cst.StarredElement)), None)
+        star = next((at for at, one in enumerate(target.elements) if isinstance(one, tree.StarredElement)), None)
         rows = [self._row(one, len(names), star) for one in value.alternatives]
         known = [row for row in rows if row != ()] or [None]  # of another length, it raises
         for position, name in enumerate(names):
@@ -90,10 +89,10 @@ class Assignment(Calls):
             return Part(value.of, f"{value.path}.[{position}]")
         return UNKNOWN
 
-    def _store_item(self, target: cst.Subscript, value: Value | None) -> None:
+    def _store_item(self, target: tree.Subscript, value: Value | None) -> None:
         holder = self.evaluate(target.value)
         index = target.slice[0].slice
-        key = self.evaluate(index.value).constant if isinstance(index, cst.Index) else MISSING
+        key = self.evaluate(index.value).constant if isinstance(index, tree.Index) else MISSING
         for one in holder.alternatives:
             certain = len(holder.alternatives) == 1
             if isinstance(one, Table):
@@ -121,11 +120,11 @@ class Assignment(Calls):
         else:
             table.put(key, value, certain=certain)
 
-    def _delete(self, target: cst.BaseExpression) -> None:
-        if isinstance(target, cst.Name):
+    def _delete(self, target: tree.Expression) -> None:
+        if isinstance(target, tree.Name):
             self.scope.names.pop(target.value, None)
-        elif isinstance(target, cst.Tuple):
+        elif isinstance(target, tree.Tuple):
             for element in target.elements:
                 self._delete(element.value)
-        elif isinstance(target, cst.Subscript):
+        elif isinstance(target, tree.Subscript):
             self._store_item(target, None)

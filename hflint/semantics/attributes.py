@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
-import libcst as cst
-
+from hflint.semantics import tree
 from hflint.semantics.catalog import KNOWN_ROOTS, LIBRARIES
 from hflint.semantics.effects import Effects
 from hflint.semantics.hooks import is_trainer
@@ -62,7 +61,7 @@ _CONSTANTS = {"True": True, "False": False, "None": None}
 class Attributes(Effects):
     """What a name, an attribute or an item stands for."""
 
-    def _name(self, node: cst.Name) -> Value:
+    def _name(self, node: tree.Name) -> Value:
         if node.value in _CONSTANTS:
             return Known(_CONSTANTS[node.value], self.place(node))
         found = self.scope.find(node.value)
@@ -76,10 +75,10 @@ class Attributes(Effects):
             return Symbol(node.value, self.place(node))
         return Unknown(f"{node.value} is not defined in this file")
 
-    def _attribute(self, node: cst.Attribute) -> Value:
+    def _attribute(self, node: tree.Attribute) -> Value:
         return self.attribute_of(self.evaluate(node.value), node.attr.value, node)
 
-    def attribute_of(self, value: Value, name: str, node: cst.CSTNode) -> Value:
+    def attribute_of(self, value: Value, name: str, node: tree.Node) -> Value:
         """The attribute of a value."""
         if value.__class__ is Unknown:  # most of them
             return UNKNOWN
@@ -120,7 +119,7 @@ class Attributes(Effects):
             return value.items[value.names.index(name)]
         return UNKNOWN
 
-    def _symbol_attribute(self, value: Symbol, name: str, node: cst.CSTNode) -> Value:
+    def _symbol_attribute(self, value: Symbol, name: str, node: tree.Node) -> Value:
         full = f"{value.name}.{name}"
         library = value.name.partition(".")[0]
         if name == "__version__":
@@ -129,7 +128,7 @@ class Attributes(Effects):
             self.record(NameUse(self.place(node), self.where(), full))
         return Symbol(full, self.place(node))
 
-    def _object_attribute(self, value: LibraryCall, name: str, node: cst.CSTNode) -> Value:
+    def _object_attribute(self, value: LibraryCall, name: str, node: tree.Node) -> Value:
         place = self.place(node)
         self.record(AttributeUse(place, self.where(), value, name))
         if (last := self._last_set(value, name)) is not None:
@@ -182,27 +181,28 @@ class Attributes(Effects):
             return default_or(found, "set elsewhere") if value.is_open or foreign else found
         return Unknown(f"{value.cls.name}.{name} is not set in this file")
 
-    def _visit_inside(self, node: cst.CSTNode) -> Value:
+    def _visit_inside(self, node: tree.Node) -> Value:
         """An expression of which nothing is known; what is inside may still be of interest."""
         for child in node.children:
-            if isinstance(child, cst.BaseExpression):
+            if isinstance(child, tree.Expression):
                 self.evaluate(child)
-            elif isinstance(child, cst.Arg | cst.Element | cst.StarredElement | cst.FormattedStringExpression):
+            elif isinstance(child, tree.Arg | tree.Element | tree.StarredElement | tree.FormattedStringExpression):
                 self._visit_inside(child)
         return UNKNOWN
 
     # Items
 
-    def _subscript(self, node: cst.Subscript) -> Value:
+    def _subscript(self, node: tree.Subscript) -> Value:
         value = self.evaluate(node.value)
         keys = [
-            self.evaluate(e.slice.value) if isinstance(e.slice, cst.Index) else self._slice(e.slice) for e in node.slice
+            self.evaluate(e.slice.value) if isinstance(e.slice, tree.Index) else self._slice(e.slice)
+            for e in node.slice
         ]
         key = keys[0] if len(keys) == 1 else UNKNOWN
         return join(*(self._item(one, key, node) for one in bare(value).alternatives))
 
-    def _slice(self, node: cst.BaseSlice) -> Value:
-        if not isinstance(node, cst.Slice):
+    def _slice(self, node: tree.Index | tree.Slice) -> Value:
+        if not isinstance(node, tree.Slice):
             return Unknown("slice")
         bounds = [
             self.evaluate(one).constant if one is not None else None for one in (node.lower, node.upper, node.step)
@@ -210,7 +210,7 @@ class Attributes(Effects):
         known = all(one is None or type(one) is int for one in bounds) and bounds[2] != 0
         return Cut(slice(*bounds)) if known else Unknown("slice")
 
-    def _item(self, value: Value, key: Value, node: cst.CSTNode) -> Value:
+    def _item(self, value: Value, key: Value, node: tree.Node) -> Value:
         if isinstance(key, Cut):
             return self._cut(value, key, node)
         constant = key.constant
@@ -236,7 +236,7 @@ class Attributes(Effects):
             return (value.find(constant) if isinstance(constant, str) else join(*value.members)) or UNKNOWN
         return UNKNOWN
 
-    def _cut(self, value: Value, key: Cut, node: cst.CSTNode) -> Value:
+    def _cut(self, value: Value, key: Cut, node: tree.Node) -> Value:
         """A slice of a text or a list; that of anything else is a part of it."""
         if isinstance(value, Known) and isinstance(value.value, str):
             return Known(value.value[key.bounds], self.place(node))
@@ -277,9 +277,9 @@ class Attributes(Effects):
         return Unknown("loop variable")
 
     EVALUATORS: ClassVar[dict[type, Callable[[Any, Any], Any]]] = {
-        cst.Name: _name,
-        cst.Attribute: _attribute,
-        cst.Subscript: _subscript,
+        tree.Name: _name,
+        tree.Attribute: _attribute,
+        tree.Subscript: _subscript,
     }
 
 

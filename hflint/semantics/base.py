@@ -15,9 +15,8 @@ from hflint.semantics.values import (
 )
 
 if TYPE_CHECKING:
-    import libcst as cst
-
     from hflint.findings import Span
+    from hflint.semantics import tree
     from hflint.semantics.scopes import Class
 
 
@@ -42,7 +41,7 @@ class Where:
     """The surroundings of a piece of code."""
 
     order: int  # of evaluation within the program
-    statement: cst.CSTNode | None = None  # the simple statement, or the compound one of whose header it is part
+    statement: tree.Node | None = None  # the simple statement, or the compound one of whose header it is part
     function: str = ""  # dotted name within the module, "" at module level
     loops: tuple[str, ...] = ()  # "for", "while", "comprehension", outermost first
     contexts: tuple[str, ...] = ()  # full names of the context managers and decorators around, such as "torch.no_grad"
@@ -119,7 +118,7 @@ class LibraryCall(Object):
 
     callee: str  # full dotted name, "transformers.AutoTokenizer.from_pretrained"; for a method "<kind>.<method>"
     arguments: dict[str, Value] = field(default_factory=dict)
-    nodes: dict[str, cst.Arg] = field(default_factory=dict)  # only those written in this call
+    nodes: dict[str, tree.Arg] = field(default_factory=dict)  # only those written in this call
     extra: list[Value] = field(default_factory=list)  # positional ones beyond the known parameters
     open: bool = False
     custom_class: Class | None = None  # the program's own subclass through which it was made

@@ -43,8 +43,7 @@ from hflint.semantics.values import (
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    import libcst as cst
-
+    from hflint.semantics import tree
     from hflint.semantics.arguments import Arguments
     from hflint.semantics.calls import Calls
 
@@ -55,7 +54,7 @@ _LONGEST = 5000  # characters of JSON that is read
 _DTYPES = ("bfloat16", "float16", "float32", "float64", "half", "float")
 
 
-def call_symbol(run: Calls, name: str, given: Arguments, node: cst.Call) -> Value | None:
+def call_symbol(run: Calls, name: str, given: Arguments, node: tree.Call) -> Value | None:
     """The value of a call of a name that means the same in every program; None for all others."""
     handler = _SYMBOLS.get(name) or _SYMBOLS.get(
         name.rpartition(".")[2] if name.startswith(("transformers.", "trl.")) else ""
@@ -63,7 +62,7 @@ def call_symbol(run: Calls, name: str, given: Arguments, node: cst.Call) -> Valu
     return handler(run, given, node) if handler else None
 
 
-def _getattr(run: Calls, given: Arguments, node: cst.Call) -> Value:
+def _getattr(run: Calls, given: Arguments, node: tree.Call) -> Value:
     names = given.positional[1].alternatives if len(given.positional) > 1 else ()
     if len(names) > 1 and isinstance(given.first, Symbol):  # a default may be a word of the program's own
         names = tuple(one if one.constant in _DTYPES else UNKNOWN for one in names)
@@ -100,13 +99,13 @@ def _lacks(value: Value, name: object) -> bool:
     )
 
 
-def _hasattr(_run: Calls, given: Arguments, _node: cst.Call) -> Value:
+def _hasattr(_run: Calls, given: Arguments, _node: tree.Call) -> Value:
     """Known of the program's own classes; of a library's it depends on the version."""
     name = given.positional[1].constant if len(given.positional) == 2 else MISSING
     return Known(True) if isinstance(name, str) and _has(given.first, name) else Feature("feature")
 
 
-def _setattr(run: Calls, given: Arguments, node: cst.Call) -> Value:
+def _setattr(run: Calls, given: Arguments, node: tree.Call) -> Value:
     name = given.positional[1].constant if len(given.positional) == 3 else MISSING
     if isinstance(name, str):
         run.set_attribute(given.first, name, given.positional[2], node)
@@ -117,7 +116,7 @@ def _setattr(run: Calls, given: Arguments, node: cst.Call) -> Value:
     return Known(None)
 
 
-def _dict(run: Calls, given: Arguments, node: cst.Call) -> Value:
+def _dict(run: Calls, given: Arguments, node: tree.Call) -> Value:
     start = given.first if given.positional else Table({})
     if isinstance(start, Table):
         merged = {**start.entries, **given.keywords}
@@ -129,8 +128,8 @@ def _dict(run: Calls, given: Arguments, node: cst.Call) -> Value:
     return run.own(Table(dict(given.keywords), complete=False, place=run.place(node)))
 
 
-def _sequence(kind: str) -> Callable[[Calls, Arguments, cst.Call], Value]:
-    def convert(run: Calls, given: Arguments, node: cst.Call) -> Value:
+def _sequence(kind: str) -> Callable[[Calls, Arguments, tree.Call], Value]:
+    def convert(run: Calls, given: Arguments, node: tree.Call) -> Value:
         if not given.positional:
             return run.own(Items((), kind, complete=True, place=run.place(node)))
         value = given.first
@@ -142,14 +141,14 @@ def _sequence(kind: str) -> Callable[[Calls, Arguments, cst.Call], Value]:
     return convert
 
 
-def _partial(_run: Calls, given: Arguments, _node: cst.Call) -> Value:
+def _partial(_run: Calls, given: Arguments, _node: tree.Call) -> Value:
     if not given.positional or given.open:
         return UNKNOWN
     return Partial(given.positional[0], tuple(given.positional[1:]), dict(given.keywords))
 
 
-def _convert(make: Callable[[Any], Any]) -> Callable[[Calls, Arguments, cst.Call], Value]:
-    def convert(run: Calls, given: Arguments, node: cst.Call) -> Value:
+def _convert(make: Callable[[Any], Any]) -> Callable[[Calls, Arguments, tree.Call], Value]:
+    def convert(run: Calls, given: Arguments, node: tree.Call) -> Value:
         if isinstance(given.first, LibraryVersion | Feature):
             return given.first
         if len(given.positional) != 1:
@@ -166,7 +165,7 @@ def _convert(make: Callable[[Any], Any]) -> Callable[[Calls, Arguments, cst.Call
     return convert
 
 
-def _exec(run: Calls, given: Arguments, node: cst.Call) -> Value:
+def _exec(run: Calls, given: Arguments, node: tree.Call) -> Value:
     """Code that nobody can read may bind any name."""
     run.escape(given.all(), "exec", node)
     for scope in (run.scope, run.scope.module_scope):
@@ -176,7 +175,7 @@ def _exec(run: Calls, given: Arguments, node: cst.Call) -> Value:
     return UNKNOWN
 
 
-def _super(run: Calls, given: Arguments, _node: cst.Call) -> Value:
+def _super(run: Calls, given: Arguments, _node: tree.Call) -> Value:
     function = run.active[-1] if run.active else None
     if len(given.positional) == 2 and isinstance(cls := given.first, Class):  # `super(Mine, self)`
         return Parent(given.positional[1], cls)
@@ -186,11 +185,11 @@ def _super(run: Calls, given: Arguments, _node: cst.Call) -> Value:
     return Parent(run.scope.names.get(parameters[0].name.value, UNKNOWN), function.owner) if parameters else UNKNOWN
 
 
-def _enumerate(run: Calls, given: Arguments, _node: cst.Call) -> Value:
+def _enumerate(run: Calls, given: Arguments, _node: tree.Call) -> Value:
     return Items((Items((UNKNOWN, run.element_of(given.first)), "tuple"),), "iterator")
 
 
-def _zip(run: Calls, given: Arguments, _node: cst.Call) -> Value:
+def _zip(run: Calls, given: Arguments, _node: tree.Call) -> Value:
     return (
         Items((Items(tuple(run.element_of(value) for value in given.positional), "tuple"),), "iterator")
         if not given.open
@@ -198,26 +197,26 @@ def _zip(run: Calls, given: Arguments, _node: cst.Call) -> Value:
     )
 
 
-def _globals(run: Calls, _given: Arguments, node: cst.Call) -> Value:
+def _globals(run: Calls, _given: Arguments, node: tree.Call) -> Value:
     return Symbol("globals()", run.place(node))
 
 
-def _vars(run: Calls, given: Arguments, _node: cst.Call) -> Value:
+def _vars(run: Calls, given: Arguments, _node: tree.Call) -> Value:
     value = given.first
     if isinstance(value, Namespace):
         return run.own(Table({**value.options.entries, **value.names}, complete=False))
     return run.own(Table(dict(value.names), complete=False)) if isinstance(value, Instance) else UNKNOWN
 
 
-def _same(_run: Calls, given: Arguments, _node: cst.Call) -> Value:
+def _same(_run: Calls, given: Arguments, _node: tree.Call) -> Value:
     return given.first
 
 
-def _cast(_run: Calls, given: Arguments, _node: cst.Call) -> Value:
+def _cast(_run: Calls, given: Arguments, _node: tree.Call) -> Value:
     return given.positional[1] if len(given.positional) > 1 else UNKNOWN
 
 
-def _field(run: Calls, given: Arguments, node: cst.Call) -> Value:
+def _field(run: Calls, given: Arguments, node: tree.Call) -> Value:
     if "default" in given.keywords:
         return given.keywords["default"]
     if "default_factory" in given.keywords:
@@ -225,13 +224,13 @@ def _field(run: Calls, given: Arguments, node: cst.Call) -> Value:
     return given.positional[0] if given.positional else Unknown("field")
 
 
-def _namespace(run: Calls, given: Arguments, _node: cst.Call) -> Value:
+def _namespace(run: Calls, given: Arguments, _node: tree.Call) -> Value:
     made = run.own(Namespace(Options()))
     made.names = dict(given.keywords)
     return made
 
 
-def _named_tuple(_run: Calls, given: Arguments, _node: cst.Call) -> Value:
+def _named_tuple(_run: Calls, given: Arguments, _node: tree.Call) -> Value:
     fields = given.positional[1] if len(given.positional) > 1 else UNKNOWN
     if isinstance(fields.constant, str):
         return TupleType(tuple(fields.constant.replace(",", " ").split()))
@@ -239,7 +238,7 @@ def _named_tuple(_run: Calls, given: Arguments, _node: cst.Call) -> Value:
     return UNKNOWN if names is None else TupleType(tuple(map(str, names)))
 
 
-def _replace(run: Calls, given: Arguments, node: cst.Call) -> Value:
+def _replace(run: Calls, given: Arguments, node: tree.Call) -> Value:
     """`dataclasses.replace`."""
     if not isinstance(given.first, Instance) or given.open:
         return UNKNOWN
@@ -248,24 +247,24 @@ def _replace(run: Calls, given: Arguments, node: cst.Call) -> Value:
     return made
 
 
-def _next(run: Calls, given: Arguments, _node: cst.Call) -> Value:
+def _next(run: Calls, given: Arguments, _node: tree.Call) -> Value:
     found = run.element_of(given.first)
     return join(found, given.positional[1]) if len(given.positional) > 1 else found
 
 
-def _any_of(_run: Calls, given: Arguments, _node: cst.Call) -> Value:
+def _any_of(_run: Calls, given: Arguments, _node: tree.Call) -> Value:
     """`random.choice`."""
     return given.first.any_item if isinstance(given.first, Items) else UNKNOWN
 
 
-def _map(run: Calls, given: Arguments, node: cst.Call) -> Value:
+def _map(run: Calls, given: Arguments, node: tree.Call) -> Value:
     elements = run.elements(given.positional[1]) if len(given.positional) == 2 else None
     if elements is None or len(elements) > WIDEST or not isinstance(given.first, Function | Partial | Bound):
         return UNKNOWN
     return run.own(Items(tuple(run.call_plain(given.first, [one], node) for one in elements), "iterator"))
 
 
-def _json(run: Calls, given: Arguments, node: cst.Call) -> Value:
+def _json(run: Calls, given: Arguments, node: tree.Call) -> Value:
     """`json.loads` of a text that the program has in it."""
     text = given.first.constant
     try:
@@ -274,7 +273,7 @@ def _json(run: Calls, given: Arguments, node: cst.Call) -> Value:
         return UNKNOWN
 
 
-_SYMBOLS: dict[str, Callable[[Any, Any, cst.Call], Value]] = {
+_SYMBOLS: dict[str, Callable[[Any, Any, tree.Call], Value]] = {
     **commandline.CALLS,
     **hooks.CALLS,
     **installed.CALLS,

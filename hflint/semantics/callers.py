@@ -16,8 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
-import libcst as cst
-
+from hflint.semantics import tree
 from hflint.semantics.choice import Selection
 from hflint.semantics.lines import first_line
 from hflint.semantics.module import Module
@@ -83,10 +82,10 @@ def _owners(load: Load) -> list[str]:
     """What a parameter may be called that brings the id as something of its own: `config` of `config.model.name` and of `self.config.name`."""
     node = load.nodes[_ID].value if _ID in load.nodes and load.id.every(lambda one: isinstance(one, Unknown)) else None
     path: list[str] = []
-    while isinstance(node, cst.Attribute | cst.Subscript):
-        path += [node.attr.value] if isinstance(node, cst.Attribute) else []
+    while isinstance(node, tree.Attribute | tree.Subscript):
+        path += [node.attr.value] if isinstance(node, tree.Attribute) else []
         node = node.value
-    if not path or not isinstance(node, cst.Name):
+    if not path or not isinstance(node, tree.Name):
         return []
     return [path[-1]] if node.value == "self" and len(path) > 1 else [node.value]
 

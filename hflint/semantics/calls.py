@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-import libcst as cst
-
-from hflint.semantics import builtin_calls, hooks, installed
+from hflint.semantics import builtin_calls, hooks, installed, tree
 from hflint.semantics.arguments import Arguments
 from hflint.semantics.catalog import CONTEXTS, HARMLESS, KNOWN_ROOTS, THREADS, TRANSPARENT, call_kind
 from hflint.semantics.containers import method_of_container
@@ -54,9 +52,9 @@ from hflint.semantics.values import (
 class Calls(Functions):
     """Evaluation of calls."""
 
-    def call(self, node: cst.Call) -> Value:
+    def call(self, node: tree.Call) -> Value:
         """The value of a call."""
-        if isinstance(node.func, cst.Attribute):
+        if isinstance(node.func, tree.Attribute):
             receiver = self.evaluate(node.func.value)
             special = method_of_container(self, node, receiver)
             if special is not None:
@@ -66,14 +64,14 @@ class Calls(Functions):
             callee = self.evaluate(node.func)
         return self.call_value(callee, self.arguments(node), node)
 
-    def attribute_of_callee(self, receiver: Value, name: str, node: cst.Attribute) -> Value:
+    def attribute_of_callee(self, receiver: Value, name: str, node: tree.Attribute) -> Value:
         """What a method call calls; for an object of a library, a `Part` that names the method, over all alternatives at once."""
         known = [one for one in bare(receiver).alternatives if isinstance(one, LibraryCall)]
         if known and all(one.custom_class is None or one.custom_class.find(name) is None for one in known):
             return _Method(receiver, name)
         return self.attribute_of(receiver, name, node)
 
-    def arguments(self, node: cst.Call) -> Arguments:
+    def arguments(self, node: tree.Call) -> Arguments:
         """Evaluate the arguments of a call."""
         found = Arguments()
         for arg in node.args:
@@ -108,7 +106,7 @@ class Calls(Functions):
                 found.positional.append(value)
         return found
 
-    def call_value(self, callee: Value, given: Arguments, node: cst.Call) -> Value:
+    def call_value(self, callee: Value, given: Arguments, node: tree.Call) -> Value:
         """Call a value."""
         if callee.__class__ is Unknown:  # most of them
             return self._call_unknown(given, node)
@@ -165,22 +163,22 @@ class Calls(Functions):
             return Unknown(f"result of the library's {callee.name}")
         return self._call_unknown(given, node)
 
-    def _call_unknown(self, given: Arguments, node: cst.Call) -> Value:
+    def _call_unknown(self, given: Arguments, node: tree.Call) -> Value:
         name = _text(node.func)
         self.escape(given.all(), name, node)
         return Feature("version") if "version" in name else Unknown(f"result of {name}")
 
     # Names of other modules
 
-    def map_rows(self, given: Arguments, node: cst.Call) -> None:
+    def map_rows(self, given: Arguments, node: tree.Call) -> None:
         """Call the function of `dataset.map`."""
         hooks.map_rows(self, given, node)
 
-    def call_part(self, method: Part, given: Arguments, node: cst.CSTNode) -> Value:
+    def call_part(self, method: Part, given: Arguments, node: tree.Node) -> Value:
         """Call a method of a library's object; `node` stands for the call."""
         return method_object(self, method.of, method.path, given, node, through=method)
 
-    def _call_symbol(self, callee: Symbol, given: Arguments, node: cst.Call) -> Value:
+    def _call_symbol(self, callee: Symbol, given: Arguments, node: tree.Call) -> Value:
         if callee.name in THREADS:
             return hooks.start(self, given, node)
         known = builtin_calls.call_symbol(self, callee.name, given, node)
@@ -211,7 +209,7 @@ class Calls(Functions):
         kind: type[LibraryCall],
         parameters: tuple[str, ...],
         given: Arguments,
-        node: cst.Call,
+        node: tree.Call,
         *,
         custom: Class | None = None,
         is_open: bool = False,
@@ -229,7 +227,7 @@ class Calls(Functions):
         return kept
 
     def make(
-        self, kind: type[LibraryCall], callee: str, parameters: tuple[str, ...], given: Arguments, node: cst.CSTNode
+        self, kind: type[LibraryCall], callee: str, parameters: tuple[str, ...], given: Arguments, node: tree.Node
     ) -> LibraryCall:
         """An object of a kind with its arguments by name."""
         named = dict(zip(parameters, given.positional, strict=False))
@@ -248,13 +246,13 @@ class Calls(Functions):
             given.open,
         )
 
-    def call_plain(self, callee: Value, positional: list[Value], node: cst.Call) -> Value:
+    def call_plain(self, callee: Value, positional: list[Value], node: tree.Call) -> Value:
         """Call a value with these arguments and no others."""
         return self.call_value(callee, Arguments(positional), node)
 
     # Classes of the program
 
-    def _made_by_subclass(self, maker: Maker, given: Arguments, node: cst.Call) -> Value:
+    def _made_by_subclass(self, maker: Maker, given: Arguments, node: tree.Call) -> Value:
         """`MyModel.from_pretrained(...)`, where the class has it from a library's class."""
         for base in maker.cls.foreign_bases():
             found = call_kind(f"{base.name}.{maker.method}") if isinstance(base, Symbol) else None
@@ -263,7 +261,7 @@ class Calls(Functions):
         self.escape(given.all(), maker.cls.name, node)
         return Unknown(f"result of {maker.cls.name}.{maker.method}")
 
-    def _instantiate(self, cls: Class, given: Arguments, node: cst.Call) -> Value:
+    def _instantiate(self, cls: Class, given: Arguments, node: tree.Call) -> Value:
         if cls.members:  # an enum by value
             same = [one for one in cls.members if given.first.constant is not MISSING and one == given.first]
             return same[0] if same else join(*cls.members)
@@ -285,7 +283,7 @@ class Calls(Functions):
         instance.is_open = instance.is_open or bool(cls.foreign_bases() and init is None)
         return instance
 
-    def _foreign_object(self, cls: Class, given: Arguments, node: cst.Call) -> LibraryCall | None:
+    def _foreign_object(self, cls: Class, given: Arguments, node: tree.Call) -> LibraryCall | None:
         """An instance of a subclass of a library's class is that library's object, with unknown arguments if the subclass takes its own."""
         for base in cls.foreign_bases():
             if not isinstance(base, Symbol):
@@ -303,7 +301,7 @@ class Calls(Functions):
             return made
         return None
 
-    def _handed_up(self, cls: Class, init: Function, given: Arguments, node: cst.Call) -> Arguments | None:
+    def _handed_up(self, cls: Class, init: Function, given: Arguments, node: tree.Call) -> Arguments | None:
         """Follow a constructor; what it hands to that of the library's trainer, None where that is not certain."""
         self.memo, cls.instance.handed_up = {}, []
         self.call_function(init, [cls.instance, *given.positional], given.keywords, self.place(node), open=given.open)
@@ -313,7 +311,7 @@ class Calls(Functions):
         before, after = given.by_key(), handed.by_key()
         return replace(handed, nodes={key: arg for key, arg in given.nodes.items() if after.get(key) is before[key]})
 
-    def _record_instance(self, cls: Class, given: Arguments, node: cst.Call) -> Instance:
+    def _record_instance(self, cls: Class, given: Arguments, node: tree.Call) -> Instance:
         instance = self.own(Instance(cls, self.place(node)))
         fields = cls.all_fields()
         instance.names.update({name: self._own_copy(value) for name, value in fields.items() if value is not None})
@@ -349,10 +347,10 @@ class _Method(Value):
     name: str
 
 
-def _text(node: cst.BaseExpression) -> str:
+def _text(node: tree.Expression) -> str:
     """A short dotted text of what is called."""
-    if isinstance(node, cst.Name):
+    if isinstance(node, tree.Name):
         return node.value
-    if isinstance(node, cst.Attribute):
+    if isinstance(node, tree.Attribute):
         return f"{_text(node.value)}.{node.attr.value}"
     return "a call"

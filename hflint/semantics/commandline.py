@@ -30,13 +30,12 @@ from hflint.semantics.values import (
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    import libcst as cst
-
+    from hflint.semantics import tree
     from hflint.semantics.arguments import Arguments
     from hflint.semantics.calls import Calls
 
 
-def parser_method(run: Calls, options: Options, name: str, given: Arguments, node: cst.Call) -> Value:
+def parser_method(run: Calls, options: Options, name: str, given: Arguments, node: tree.Call) -> Value:
     """The value of a method call on a parser."""
     if name == "add_argument":
         _add_option(run, options, given, node)
@@ -61,7 +60,7 @@ def parser_method(run: Calls, options: Options, name: str, given: Arguments, nod
     return UNKNOWN
 
 
-def _add_option(run: Calls, options: Options, given: Arguments, node: cst.Call) -> None:
+def _add_option(run: Calls, options: Options, given: Arguments, node: tree.Call) -> None:
     flags = [value.constant for value in given.positional if isinstance(value.constant, str)]
     long = next((flag for flag in flags if flag.startswith("--")), flags[0] if flags else "")
     destination = given.keywords["dest"].constant if "dest" in given.keywords else long.lstrip("-").replace("-", "_")
@@ -72,7 +71,7 @@ def _add_option(run: Calls, options: Options, given: Arguments, node: cst.Call) 
 
 
 def _default_and_passed(
-    run: Calls, given: Arguments, node: cst.Call, *, is_flag: bool
+    run: Calls, given: Arguments, node: tree.Call, *, is_flag: bool
 ) -> tuple[Value | None, tuple[Value, ...]]:
     """What an option is where the user does not give it (None where it has to be given), and what it may be else."""
     action = given.keywords.get("action", Known("store"))
@@ -94,14 +93,14 @@ def _default_and_passed(
     return (Known(None) if is_optional else None), passed
 
 
-def _converted(run: Calls, default: Value, kind: Value | None, node: cst.Call) -> Value:
+def _converted(run: Calls, default: Value, kind: Value | None, node: tree.Call) -> Value:
     """A default as argparse hands it over: a string goes through `type`."""
     if kind is None:
         return default
     return join(*(_through(run, one, each, node) for one in default.alternatives for each in kind.alternatives))
 
 
-def _through(run: Calls, default: Value, kind: Value, node: cst.Call) -> Value:
+def _through(run: Calls, default: Value, kind: Value, node: tree.Call) -> Value:
     if not isinstance(default.constant, str) or kind.constant is None:
         return default
     if isinstance(kind, Function):
@@ -117,7 +116,7 @@ def _through(run: Calls, default: Value, kind: Value, node: cst.Call) -> Value:
         return UNKNOWN
 
 
-def _record_of(run: Calls, record: Value, node: cst.Call) -> Value:
+def _record_of(run: Calls, record: Value, node: tree.Call) -> Value:
     """What a parser makes of a dataclass: its defaults, or what the user passes."""
     if isinstance(record, Symbol):
         found = call_kind(record.name)
@@ -151,36 +150,36 @@ def _training_arguments(base: Symbol) -> str | None:
 # Calls
 
 
-def _parser(_run: Calls, given: Arguments, _node: cst.Call) -> Value:
+def _parser(_run: Calls, given: Arguments, _node: tree.Call) -> Value:
     parents = given.keywords.get("parents")
     return Options(tuple(objects(join(*parents.items), Options)) if isinstance(parents, Items) else ())
 
 
-def _record_parser(_run: Calls, given: Arguments, _node: cst.Call) -> Value:
+def _record_parser(_run: Calls, given: Arguments, _node: tree.Call) -> Value:
     options = Options()
     value = given.positional[0] if given.positional else given.keywords.get("dataclass_types", UNKNOWN)
     options.records = value.items if isinstance(value, Items) else (value,)
     return options
 
 
-def _option(_run: Calls, given: Arguments, _node: cst.Call) -> Value:
+def _option(_run: Calls, given: Arguments, _node: tree.Call) -> Value:
     default = given.positional[0] if given.positional else given.keywords.get("default", UNKNOWN)
     return default_or(default, "command line")
 
 
-def _choice(run: Calls, given: Arguments, _node: cst.Call) -> Value:
+def _choice(run: Calls, given: Arguments, _node: tree.Call) -> Value:
     """`click.Choice`: one of these."""
     elements = run.elements(given.first)
     return Items(elements, "choice") if elements else UNKNOWN
 
 
-def environment(_run: Calls, given: Arguments, _node: cst.Call) -> Value:
+def environment(_run: Calls, given: Arguments, _node: tree.Call) -> Value:
     """A variable of the environment: its default, or what the user sets."""
     default = given.positional[1] if len(given.positional) > 1 else given.keywords.get("default", Known(None))
     return default_or(default, "environment")
 
 
-CALLS: dict[str, Callable[[Any, Any, cst.Call], Value]] = {
+CALLS: dict[str, Callable[[Any, Any, tree.Call], Value]] = {
     "argparse.ArgumentParser": _parser,
     "HfArgumentParser": _record_parser,
     "TrlParser": _record_parser,

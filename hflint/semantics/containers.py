@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import libcst as cst
-
+from hflint.semantics import tree
 from hflint.semantics.commandline import environment, parser_method
 from hflint.semantics.installed import version_begins
 from hflint.semantics.scopes import LibraryVersion, Options
@@ -47,9 +46,9 @@ _PLAIN = frozenset(
 )
 
 
-def method_of_container(run: Calls, node: cst.Call, receiver: Value) -> Value | None:
+def method_of_container(run: Calls, node: tree.Call, receiver: Value) -> Value | None:
     """The value of a method call on a list, dict, string or parser; None where it is none of these."""
-    if not isinstance(node.func, cst.Attribute):
+    if not isinstance(node.func, tree.Attribute):
         return None
     name = node.func.attr.value
     if isinstance(receiver, Options):
@@ -149,7 +148,7 @@ def _grow(run: Calls, items: Items, name: str, given: Arguments) -> None:
         items.loosen()
 
 
-def _string_method(run: Calls, text: Known, name: str, given: Arguments, node: cst.Call) -> Value:
+def _string_method(run: Calls, text: Known, name: str, given: Arguments, node: tree.Call) -> Value:
     if name == "format" and given.open is False:
         values = [value.constant for value in (*given.positional, *given.keywords.values())]
         if MISSING not in values:

@@ -6,8 +6,7 @@ from dataclasses import replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, ClassVar
 
-import libcst as cst
-
+from hflint.semantics import tree
 from hflint.semantics.catalog import call_kind
 from hflint.semantics.importing import Imports
 from hflint.semantics.objects import LibraryCall, Load
@@ -17,6 +16,7 @@ from hflint.semantics.scopes import (
     Function,
     Scope,
 )
+from hflint.semantics.tree.reading import read_expression
 from hflint.semantics.values import (
     UNKNOWN,
     Items,
@@ -42,7 +42,7 @@ _OPTION = ("click.option", "click.argument")
 class Definitions(Imports):
     """Evaluation of definitions."""
 
-    def _function(self, node: cst.FunctionDef) -> bool:
+    def _function(self, node: tree.FunctionDef) -> bool:
         decorators = tuple(self._decorator(one.decorator) for one in node.decorators)
         owner = self.defining if self.scope.is_class else None
         name = f"{owner.name if owner else self.function_name}.{node.name.value}".lstrip(".")
@@ -67,16 +67,16 @@ class Definitions(Imports):
             )
         return value
 
-    def _decorator(self, node: cst.BaseExpression) -> Value:
+    def _decorator(self, node: tree.Expression) -> Value:
         value = self.evaluate(node)
-        if isinstance(node, cst.Call):
+        if isinstance(node, tree.Call):
             callee = symbol_of(self, node.func)
             if callee in _OPTION:
                 return self._option(node)
             return Symbol(callee) if callee else value
         return value
 
-    def _option(self, node: cst.Call) -> Value:
+    def _option(self, node: tree.Call) -> Value:
         given = self.arguments(node)
         flags = [value.constant for value in given.positional if isinstance(value.constant, str)]
         plain = next((flag for flag in flags if not flag.startswith("-")), None) or next(
@@ -97,7 +97,7 @@ class Definitions(Imports):
         value = join(default or (Known(None) if optional else None), *passed)
         return Table({"name": Known(name), "value": value})
 
-    def _class_definition(self, node: cst.ClassDef) -> bool:
+    def _class_definition(self, node: tree.ClassDef) -> bool:
         bases = tuple(self.evaluate(base.value) for base in node.bases)
         decorators = [self._decorator(one.decorator) for one in node.decorators]
         known = self.classes.get(node)
@@ -122,19 +122,19 @@ class Definitions(Imports):
         return True
 
     @staticmethod
-    def _class_field(statement: cst.CSTNode, cls: Class) -> None:
-        for one in statement.body if isinstance(statement, cst.SimpleStatementLine) else ():
-            if isinstance(one, cst.AnnAssign) and isinstance(one.target, cst.Name):
+    def _class_field(statement: tree.Node, cls: Class) -> None:
+        for one in statement.body if isinstance(statement, tree.SimpleStatementLine) else ():
+            if isinstance(one, tree.AnnAssign) and isinstance(one.target, tree.Name):
                 cls.fields[one.target.value] = UNKNOWN if one.value is not None else None
 
     STATEMENTS: ClassVar[dict[type, Callable[[Any, Any], Any]]] = {
-        cst.FunctionDef: _function,
-        cst.ClassDef: _class_definition,
+        tree.FunctionDef: _function,
+        tree.ClassDef: _class_definition,
     }
 
     # Parameters
 
-    def unbound_parameter(self, function: Function, parameter: cst.Param, is_open: bool) -> Value:
+    def unbound_parameter(self, function: Function, parameter: tree.Param, is_open: bool) -> Value:
         """A parameter that a call did not give: its default, a click option's, or an object of the class that its annotation names."""
         name = parameter.name.value
         for decorator in function.decorators:
@@ -147,7 +147,7 @@ class Definitions(Imports):
             return default_or(default, f"parameter {name}") if is_open else default
         return self._annotated(parameter, function) or Unknown(f"parameter {name}")
 
-    def _annotated(self, parameter: cst.Param, function: Function) -> Value | None:
+    def _annotated(self, parameter: tree.Param, function: Function) -> Value | None:
         if parameter.annotation is None:
             return None
         outer, self.scope = self.scope, function.scope
@@ -173,31 +173,31 @@ class Definitions(Imports):
         found = self.call_function(wanted.function, [], {}, None) if isinstance(wanted.function, Function) else UNKNOWN
         return self.element_of(found) if isinstance(found, Items) and found.kind == "generator" else found
 
-    def _annotation(self, node: cst.BaseExpression) -> Value:
-        if isinstance(node, cst.SimpleString):
-            parsed = _parse_annotation(str(node.evaluated_value))
+    def _annotation(self, node: tree.Expression) -> Value:
+        if isinstance(node, tree.SimpleString):
+            parsed = _parse_annotation(str(node.value))
             if parsed is None:
                 return UNKNOWN
             node = parsed
-        if isinstance(node, cst.Name):
+        if isinstance(node, tree.Name):
             return self.scope.find(node.value) or UNKNOWN
-        if isinstance(node, cst.Attribute):
+        if isinstance(node, tree.Attribute):
             base = self._annotation(node.value)
             return Symbol(f"{base.name}.{node.attr.value}") if isinstance(base, Symbol) else UNKNOWN
-        if isinstance(node, cst.BinaryOperation) and isinstance(node.operator, cst.BitOr):
+        if isinstance(node, tree.BinaryOperation) and isinstance(node.operator, tree.BitOr):
             sides = [self._annotation(side) for side in (node.left, node.right)]
             known = [side for side in sides if isinstance(side, Symbol | Class)]
             return known[0] if len(known) == 1 else UNKNOWN
-        if isinstance(node, cst.Subscript) and isinstance(node.value, cst.Name | cst.Attribute):
+        if isinstance(node, tree.Subscript) and isinstance(node.value, tree.Name | tree.Attribute):
             base = self._annotation(node.value)
             if (
                 isinstance(base, Symbol)
                 and base.name in ("typing.Optional", "typing.Annotated")
-                and isinstance(node.slice[0].slice, cst.Index)
+                and isinstance(node.slice[0].slice, tree.Index)
             ):
                 if base.name == "typing.Annotated":
                     more = [
-                        self.evaluate(one.slice.value) for one in node.slice[1:] if isinstance(one.slice, cst.Index)
+                        self.evaluate(one.slice.value) for one in node.slice[1:] if isinstance(one.slice, tree.Index)
                     ]
                     if injected := next((one for one in more if isinstance(one, Dependency)), None):
                         return injected
@@ -205,21 +205,21 @@ class Definitions(Imports):
         return UNKNOWN
 
 
-def symbol_of(run: State, node: cst.BaseExpression) -> str:
+def symbol_of(run: State, node: tree.Expression) -> str:
     """The full name that a dotted expression stands for, without evaluating it as a use."""
-    if isinstance(node, cst.Name):
+    if isinstance(node, tree.Name):
         found = run.scope.find(node.value)
         return found.name if isinstance(found, Symbol) else "" if found is not None else node.value
-    if isinstance(node, cst.Attribute):
+    if isinstance(node, tree.Attribute):
         base = symbol_of(run, node.value)
         return f"{base}.{node.attr.value}" if base else ""
     return ""
 
 
 @lru_cache(maxsize=1000)
-def _parse_annotation(text: str) -> cst.BaseExpression | None:
+def _parse_annotation(text: str) -> tree.Expression | None:
     """The expression that a quoted annotation stands for."""
     try:
-        return cst.Name(text) if text.isidentifier() else cst.parse_expression(text)
-    except (cst.ParserSyntaxError, ValueError):
+        return tree.Name(text) if text.isidentifier() else read_expression(text)
+    except (SyntaxError, ValueError):
         return None

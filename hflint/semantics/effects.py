@@ -12,31 +12,31 @@ from hflint.semantics.values import UNKNOWN, Items, Known, Symbol, Table, Value
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    import libcst as cst
+    from hflint.semantics import tree
 
 
 class Effects(State):
     """What is done to objects."""
 
-    def change(self, target: LibraryCall, kind: str, name: str, value: Value, node: cst.CSTNode) -> None:
+    def change(self, target: LibraryCall, kind: str, name: str, value: Value, node: tree.Node) -> None:
         """Note something done to an object, once for a place."""
         if not any(c.place.node is node and c.kind == kind and c.name == name for c in target.changes):
             target.changes.append(Change(kind, name, value, self.place(node), self.where(), self.happens(target.where)))
 
-    def escape(self, values: Iterable[Value], name: str, node: cst.CSTNode) -> None:
+    def escape(self, values: Iterable[Value], name: str, node: tree.Node) -> None:
         """Note that unknown code got hold of the objects in some values."""
         for value in values:
             for reached in _contained(value):
                 self.change(reached, "escape", name, UNKNOWN, node)
             self._loosen(value)
 
-    def set_attribute(self, target: Value, name: str, value: Value, node: cst.CSTNode) -> None:
+    def set_attribute(self, target: Value, name: str, value: Value, node: tree.Node) -> None:
         """Assign an attribute of a value."""
         with self.guarded(conditional=len(target.alternatives) > 1):
             for one in target.alternatives:
                 self._set_attribute(one, name, value, node)
 
-    def _set_attribute(self, target: Value, name: str, value: Value, node: cst.CSTNode) -> None:
+    def _set_attribute(self, target: Value, name: str, value: Value, node: tree.Node) -> None:
         if isinstance(target, LibraryCall):
             self.change(target, "set", name, value, node)
             self.escape([value], f"{type(target).__name__}.{name}", node) if isinstance(value, LibraryCall) else None

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
-import libcst as cst
-
+from hflint.semantics import tree
 from hflint.semantics.gate import TOKEN
 from hflint.semantics.objects import (
     ChatTemplateCall,
@@ -39,7 +38,7 @@ if TYPE_CHECKING:
 class Expressions(Operations):
     """Evaluation of expressions; calls are in `Calls`."""
 
-    def evaluate(self, node: cst.BaseExpression | None) -> Value:
+    def evaluate(self, node: tree.Expression | None) -> Value:
         """The value of an expression."""
         if node is None:
             return UNKNOWN
@@ -48,41 +47,36 @@ class Expressions(Operations):
 
     # Literals
 
-    def _string(self, node: cst.SimpleString | cst.ConcatenatedString) -> Value:
-        text = _plain_string(node) if isinstance(node, cst.SimpleString) else node.evaluated_value
+    def _string(self, node: tree.SimpleString) -> Value:
+        text = node.value
         if isinstance(text, str) and "hf_" in text and TOKEN.search(text):
             self.record(TextLiteral(self.place(node), self.where(), text))
-        if text is None and isinstance(node, cst.ConcatenatedString):  # with an f-string in it
-            sides = self.evaluate(node.left), self.evaluate(node.right)
-            both = [(one.constant, other.constant) for one in sides[0].alternatives for other in sides[1].alternatives]
-            known = all(isinstance(part, str) for pair in both for part in pair) and len(both) <= WIDEST
-            return join(*(Known(one + other, self.place(node)) for one, other in both)) if known else UNKNOWN
         return Known(text, self.place(node))
 
-    def _formatted(self, node: cst.FormattedString) -> Value:
+    def _formatted(self, node: tree.FormattedString) -> Value:
         texts: list[str | None] = [""]  # one for each combination of the parts; None for one that is not known
         for part in node.parts:
-            pieces = self._pieces(part, raw="r" in node.prefix)
+            pieces = self._pieces(part)
             texts = [None if text is None or piece is None else text + piece for text in texts for piece in pieces]
             texts = list(dict.fromkeys(texts)) if len(texts) <= WIDEST else [None]
-        for text in (*texts, *(part.value for part in node.parts if isinstance(part, cst.FormattedStringText))):
+        for text in (*texts, *(part.value for part in node.parts if isinstance(part, tree.FormattedStringText))):
             if text is not None and "hf_" in text and TOKEN.search(text):
                 self.record(TextLiteral(self.place(node), self.where(), text))
         return join(*(Unknown("formatted string") if text is None else Known(text, self.place(node)) for text in texts))
 
-    def _pieces(self, part: cst.BaseFormattedStringContent, *, raw: bool) -> list[str | None]:
+    def _pieces(self, part: tree.FormattedStringText | tree.FormattedStringExpression) -> list[str | None]:
         """The texts that a part of a formatted string may be."""
-        if isinstance(part, cst.FormattedStringText):
-            return [_written_out(part.value, raw=raw)]
-        if not isinstance(part, cst.FormattedStringExpression):
-            return [None]
+        if isinstance(part, tree.FormattedStringText):
+            return [part.value]
         value = self.evaluate(part.expression)
-        spec = "".join(one.value if isinstance(one, cst.FormattedStringText) else "{" for one in part.format_spec or ())
+        spec = "".join(
+            one.value if isinstance(one, tree.FormattedStringText) else "{" for one in part.format_spec or ()
+        )
         if "{" in spec or part.conversion not in (None, "s"):
             return [None]
         return [_formatted(one.constant, spec) for one in value.alternatives]
 
-    def constant(self, value: object, node: cst.CSTNode) -> Value:
+    def constant(self, value: object, node: tree.Node) -> Value:
         """A Python object of plain data as a value."""
         if isinstance(value, dict):
             return self.own(
@@ -92,18 +86,15 @@ class Expressions(Operations):
             return self.own(Items(tuple(self.constant(one, node) for one in value), place=self.place(node)))
         return Known(value, self.place(node))
 
-    def _number(self, node: cst.Integer | cst.Float) -> Value:
-        try:
-            return Known(int(node.value, 0) if isinstance(node, cst.Integer) else float(node.value), self.place(node))
-        except ValueError:
-            return UNKNOWN
+    def _number(self, node: tree.Integer | tree.Float) -> Value:
+        return Known(node.value, self.place(node))
 
-    def _sequence(self, node: cst.List | cst.Tuple | cst.Set) -> Value:
+    def _sequence(self, node: tree.List | tree.Tuple | tree.Set) -> Value:
         items: list[Value] = []
         complete = True
         for element in node.elements:
             value = self.evaluate(element.value)
-            if isinstance(element, cst.StarredElement):
+            if isinstance(element, tree.StarredElement):
                 if isinstance(value, Items):
                     items += value.items
                     complete = complete and value.complete
@@ -113,13 +104,13 @@ class Expressions(Operations):
                 items.append(value)
         return self.own(Items(tuple(items), type(node).__name__.lower(), complete, self.place(node)))
 
-    def _dict(self, node: cst.Dict) -> Value:
+    def _dict(self, node: tree.Dict) -> Value:
         entries: dict[Any, Value] = {}
         complete = True
         brings: tuple[Value, ...] = ()
         for element in node.elements:
             value = self.evaluate(element.value)
-            if isinstance(element, cst.StarredDictElement):
+            if isinstance(element, tree.StarredDictElement):
                 if isinstance(value, TokenizerCall | ChatTemplateCall):
                     brings += (value,)
                     continue
@@ -130,7 +121,7 @@ class Expressions(Operations):
                 entries.update(table.entries)
                 complete = complete and table.complete
                 continue
-            key = self.evaluate(element.key).constant if isinstance(element, cst.DictElement) else MISSING
+            key = self.evaluate(element.key).constant if isinstance(element, tree.DictElement) else MISSING
             if key is MISSING:
                 complete = False
             else:
@@ -139,7 +130,7 @@ class Expressions(Operations):
 
     # Functions and comprehensions
 
-    def _lambda(self, node: cst.Lambda) -> Value:
+    def _lambda(self, node: tree.Lambda) -> Value:
         function = Function(
             node,
             self.scope,
@@ -153,17 +144,17 @@ class Expressions(Operations):
         self.pending.append(function)
         return function
 
-    def defaults(self, parameters: cst.Parameters) -> dict[str, Value]:
+    def defaults(self, parameters: tree.Parameters) -> dict[str, Value]:
         """The defaults of the parameters that have one, evaluated where the function is defined."""
         every = (*parameters.posonly_params, *parameters.params, *parameters.kwonly_params)
         return {p.name.value: self.evaluate(p.default) for p in every if p.default is not None}
 
-    def _comprehension(self, node: cst.ListComp | cst.SetComp | cst.GeneratorExp | cst.DictComp) -> Value:
+    def _comprehension(self, node: tree.ListComp | tree.SetComp | tree.GeneratorExp | tree.DictComp) -> Value:
         with self.entering(scope=Scope(self.scope)):
             return self._comprehend(node, node.for_in)
 
     def _comprehend(
-        self, node: cst.ListComp | cst.SetComp | cst.GeneratorExp | cst.DictComp, loop: cst.CompFor
+        self, node: tree.ListComp | tree.SetComp | tree.GeneratorExp | tree.DictComp, loop: tree.CompFor
     ) -> Value:
         source = self.evaluate(loop.iter)
         elements = self.elements(source)
@@ -175,7 +166,7 @@ class Expressions(Operations):
                 self.evaluate(condition.test)
             if loop.inner_for_in is not None:
                 return self._comprehend(node, loop.inner_for_in)
-            if isinstance(node, cst.DictComp):
+            if isinstance(node, tree.DictComp):
                 self.evaluate(node.key)
                 self.evaluate(node.value)
                 # {k: v.to(device) for k, v in inputs.items()} is the inputs again
@@ -186,8 +177,8 @@ class Expressions(Operations):
 
     def _each(
         self,
-        node: cst.ListComp | cst.SetComp | cst.GeneratorExp | cst.DictComp,
-        loop: cst.CompFor,
+        node: tree.ListComp | tree.SetComp | tree.GeneratorExp | tree.DictComp,
+        loop: tree.CompFor,
         elements: tuple[Value, ...],
     ) -> Value:
         """A comprehension over a few known things, followed once for each."""
@@ -199,7 +190,7 @@ class Expressions(Operations):
                 self.assign(loop.target, element)
                 tests = [truth(self.evaluate(condition.test)) for condition in loop.ifs]
                 sure = sure and None not in tests
-                if isinstance(node, cst.DictComp):
+                if isinstance(node, tree.DictComp):
                     key, value = self.evaluate(node.key).constant, self.evaluate(node.value)
                     if key is MISSING:
                         table.complete = False
@@ -209,53 +200,43 @@ class Expressions(Operations):
                     items.append(self.evaluate(node.elt))
                 else:
                     self.evaluate(node.elt)
-        if isinstance(node, cst.DictComp):
+        if isinstance(node, tree.DictComp):
             return self.own(table)
         return self.own(Items(tuple(items), "list", sure, self.place(node), uniform=True))
 
-    def _await(self, node: cst.Await) -> Value:
+    def _await(self, node: tree.Await) -> Value:
         return self.evaluate(node.expression)
 
-    def _yield(self, node: cst.Yield) -> Value:
+    def _yield(self, node: tree.Yield) -> Value:
         value = node.value
-        if isinstance(value, cst.From):
+        if isinstance(value, tree.From):
             self.yields.append(self.element_of(self.evaluate(value.item)))
         elif value is not None:
             self.yields.append(self.evaluate(value))
         return Unknown("sent to a generator")
 
-    def _call(self, node: cst.Call) -> Value:
+    def _call(self, node: tree.Call) -> Value:
         return self.call(node)
 
     EVALUATORS: ClassVar[dict[type, Callable[[Any, Any], Any]]] = {
         **Operations.EVALUATORS,
-        cst.Call: _call,
-        cst.SimpleString: _string,
-        cst.ConcatenatedString: _string,
-        cst.FormattedString: _formatted,
-        cst.Integer: _number,
-        cst.Float: _number,
-        cst.List: _sequence,
-        cst.Tuple: _sequence,
-        cst.Set: _sequence,
-        cst.Dict: _dict,
-        cst.Lambda: _lambda,
-        cst.ListComp: _comprehension,
-        cst.SetComp: _comprehension,
-        cst.GeneratorExp: _comprehension,
-        cst.DictComp: _comprehension,
-        cst.Await: _await,
-        cst.Yield: _yield,
+        tree.Call: _call,
+        tree.SimpleString: _string,
+        tree.FormattedString: _formatted,
+        tree.Integer: _number,
+        tree.Float: _number,
+        tree.List: _sequence,
+        tree.Tuple: _sequence,
+        tree.Set: _sequence,
+        tree.Dict: _dict,
+        tree.Lambda: _lambda,
+        tree.ListComp: _comprehension,
+        tree.SetComp: _comprehension,
+        tree.GeneratorExp: _comprehension,
+        tree.DictComp: _comprehension,
+        tree.Await: _await,
+        tree.Yield: _yield,
     }
-
-
-def _plain_string(node: cst.SimpleString) -> str | bytes:
-    """The value of a string literal; Python's own reader is asked only where there is something to read."""
-    raw = node.value
-    if raw[0] in "'\"" and "\\" not in raw:
-        quote = 3 if raw[:3] in ("'''", '"""') else 1
-        return raw[quote:-quote]
-    return node.evaluated_value
 
 
 def _formatted(constant: object, spec: str) -> str | None:
@@ -266,13 +247,3 @@ def _formatted(constant: object, spec: str) -> str | None:
         return format(constant, spec)
     except ValueError:
         return None
-
-
-def _written_out(text: str, *, raw: bool) -> str | None:
-    """What the text between the braces of a formatted string stands for."""
-    if "\\" in text and not raw:
-        try:
-            text = text.encode("latin-1", "backslashreplace").decode("unicode_escape")
-        except UnicodeDecodeError:
-            return None
-    return text.replace("{{", "{").replace("}}", "}")

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import libcst as cst
-
+from hflint.semantics import tree
 from hflint.semantics.catalog import DECORATORS_TRANSPARENT, KNOWN_ROOTS
 from hflint.semantics.expressions import Expressions
 from hflint.semantics.objects import ANY_CONTEXT
@@ -146,7 +145,7 @@ class Functions(Expressions):
                 names[name] = rest.pop(name)
             elif name not in names:
                 names[name] = self.unbound_parameter(function, parameter, is_open)
-        if isinstance(parameters.star_arg, cst.Param):
+        if isinstance(parameters.star_arg, tree.Param):
             names[parameters.star_arg.name.value] = self.own(
                 Items(tuple(positional[len(plain) :]), "tuple", not is_open)
             )
@@ -172,13 +171,13 @@ def _declared(function: Function, scope: Scope) -> tuple[Scope, ...]:
     """The scopes whose names a function declares as its own, outside of its branches."""
     if function.declares is None:
         body = function.node.body
-        lines = body.body if isinstance(body, cst.IndentedBlock) else ()
-        kinds = {type(small) for line in lines if isinstance(line, cst.SimpleStatementLine) for small in line.body}
-        function.declares = kinds & {cst.Global, cst.Nonlocal}
+        lines = body.body if isinstance(body, tree.IndentedBlock) else ()
+        kinds = {type(small) for line in lines if isinstance(line, tree.SimpleStatementLine) for small in line.body}
+        function.declares = kinds & {tree.Global, tree.Nonlocal}
     if not function.declares:
         return ()
-    found = [scope.module_scope] if cst.Global in function.declares else []
-    if cst.Nonlocal in function.declares and scope.parent is not None and scope.parent not in found:
+    found = [scope.module_scope] if tree.Global in function.declares else []
+    if tree.Nonlocal in function.declares and scope.parent is not None and scope.parent not in found:
         found.append(scope.parent)
     return tuple(found)
 

@@ -13,14 +13,13 @@ from hflint.semantics.values import ABSENT, UNKNOWN, Items, Symbol, Table, Unkno
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    import libcst as cst
-
+    from hflint.semantics import tree
     from hflint.semantics.calls import Calls
 
 _OURS = (Function, Bound, Partial)
 
 
-def start(run: Calls, given: Arguments, node: cst.Call) -> Value:
+def start(run: Calls, given: Arguments, node: tree.Call) -> Value:
     """`Thread(target=f, args=(...), kwargs={...})`: the target is called with these."""
     target = given.keywords.get("target", UNKNOWN)
     passed = _passed(given.keywords.get("args", Items(())), given.keywords.get("kwargs", Table({})))
@@ -42,7 +41,7 @@ def _passed(positional: Value, keywords: Value) -> Arguments:
     return Arguments(list(items.items) if items else [], named, {}, list(table.brings) if table else [], is_open)
 
 
-def map_rows(run: Calls, given: Arguments, node: cst.Call) -> None:
+def map_rows(run: Calls, given: Arguments, node: tree.Call) -> None:
     """`dataset.map(f, fn_kwargs={...})`: the function gets rows, and those keywords."""
     function = given.first if given.positional else given.keywords.get("function", UNKNOWN)
     passed = _passed(Items((Unknown("row"),)), given.keywords.get("fn_kwargs", Table({})))
@@ -52,7 +51,7 @@ def map_rows(run: Calls, given: Arguments, node: cst.Call) -> None:
             run.call_value(one, passed, node)
 
 
-def callbacks_of(run: Calls, trainer: Trainer, node: cst.Call) -> None:
+def callbacks_of(run: Calls, trainer: Trainer, node: tree.Call) -> None:
     """The methods of a trainer's callbacks get its model and its tokenizer."""
     listed = trainer.argument("callbacks")
     model, tokenizer = trainer.model, trainer.tokenizer
@@ -74,7 +73,7 @@ def is_trainer(cls: Class) -> bool:
     return 0 < len(kinds) == len(bases) and all(kind is not None and issubclass(kind[0], Trainer) for kind in kinds)
 
 
-def overridden_by(run: Calls, cls: Class, trainer: Trainer, node: cst.Call) -> None:
+def overridden_by(run: Calls, cls: Class, trainer: Trainer, node: tree.Call) -> None:
     """The steps that a class of the program has in place of its library's get the trainer's model, inside whatever the trainer puts around them."""
     model = trainer.model if trainer.model.every(lambda one: isinstance(one, LibraryCall)) else UNKNOWN
     for name in TRAINER_STEPS:
@@ -88,12 +87,12 @@ def overridden_by(run: Calls, cls: Class, trainer: Trainer, node: cst.Call) -> N
 # FastAPI
 
 
-def _depends(_run: Calls, given: Arguments, _node: cst.Call) -> Value:
+def _depends(_run: Calls, given: Arguments, _node: tree.Call) -> Value:
     found = given.first if given.positional else given.keywords.get("dependency", UNKNOWN)
     return Dependency(found) if isinstance(found, Function) else UNKNOWN
 
 
-def _application(run: Calls, given: Arguments, node: cst.Call) -> Value:
+def _application(run: Calls, given: Arguments, node: tree.Call) -> Value:
     """`FastAPI`: what its lifespan function leaves in `app.state`."""
     made = run.own(Namespace(Options()))
     made.names = {"state": run.own(Namespace(Options()))}
@@ -103,7 +102,7 @@ def _application(run: Calls, given: Arguments, node: cst.Call) -> Value:
     return made
 
 
-CALLS: dict[str, Callable[[Any, Any, cst.Call], Value]] = {
+CALLS: dict[str, Callable[[Any, Any, tree.Call], Value]] = {
     "fastapi.Depends": _depends,
     "fastapi.FastAPI": _application,
 }

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import libcst as cst
-
+from hflint.semantics import tree
 from hflint.semantics.assignment import Assignment
 from hflint.semantics.catalog import KNOWN_ROOTS, LIBRARIES
 from hflint.semantics.module import SyntaxProblem
@@ -39,18 +38,18 @@ class Imports(Assignment):
         self.farthest = FOREIGN
         self.starred: set[tuple[Foreign, str]] = set()  # names looked for behind their star imports
 
-    def _import(self, node: cst.Import | cst.ImportFrom) -> None:
-        if isinstance(node, cst.Import):
+    def _import(self, node: tree.Import | tree.ImportFrom) -> None:
+        if isinstance(node, tree.Import):
             for alias in node.names:
                 name = dotted(alias.name)
-                bound = alias.asname.name.value if alias.asname and isinstance(alias.asname.name, cst.Name) else None
+                bound = alias.asname.name.value if alias.asname and isinstance(alias.asname.name, tree.Name) else None
                 self._bind_import(
                     alias, name, bound or name.partition(".")[0], name if bound else name.partition(".")[0]
                 )
             return
         relative = len(node.relative) > 0
         module = dotted(node.module) if node.module is not None else ""
-        if isinstance(node.names, cst.ImportStar):
+        if isinstance(node.names, tree.ImportStar):
             self._import_star(f"{'.' * len(node.relative)}{module}")
             return
         for alias in node.names:
@@ -59,7 +58,7 @@ class Imports(Assignment):
             )
             bound = (
                 alias.asname.name.value
-                if alias.asname and isinstance(alias.asname.name, cst.Name)
+                if alias.asname and isinstance(alias.asname.name, tree.Name)
                 else str(alias.name.value)
             )
             self._bind_import(alias, name, bound, name)
@@ -89,7 +88,7 @@ class Imports(Assignment):
 
         self.scope.load = load
 
-    def _bind_import(self, alias: cst.ImportAlias, name: str, bound: str, stands_for: str) -> None:
+    def _bind_import(self, alias: tree.ImportAlias, name: str, bound: str, stands_for: str) -> None:
         value = self.imported(stands_for, alias)
         if name.partition(".")[0] in LIBRARIES and isinstance(value, Symbol):
             self.record(Import(self.place(alias), self.where(), name, bound))
@@ -97,7 +96,7 @@ class Imports(Assignment):
 
     # Modules of the project
 
-    def imported(self, name: str, node: cst.CSTNode) -> Value:
+    def imported(self, name: str, node: tree.Node) -> Value:
         """What an import binds: a symbol of a library, or something of the project that is looked up when it is used."""
         importer = self.module.source.path
         found = self.modules.find(importer, name) if self.modules is not None else None

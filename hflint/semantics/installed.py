@@ -15,8 +15,7 @@ from hflint.semantics.values import UNKNOWN, Value
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    import libcst as cst
-
+    from hflint.semantics import tree
     from hflint.semantics.arguments import Arguments
     from hflint.semantics.calls import Calls
 
@@ -48,12 +47,12 @@ def _guard(library: str, specifier: str) -> Guard:
         return Guard("version")
 
 
-def _version_of(_run: Calls, given: Arguments, _node: cst.Call) -> Value:
+def _version_of(_run: Calls, given: Arguments, _node: tree.Call) -> Value:
     name = given.first.constant
     return LibraryVersion(name.replace("-", "_")) if isinstance(name, str) else UNKNOWN
 
 
-def _parse_version(_run: Calls, given: Arguments, _node: cst.Call) -> Value:
+def _parse_version(_run: Calls, given: Arguments, _node: tree.Call) -> Value:
     value = given.first
     return value if isinstance(value, LibraryVersion) or isinstance(value.constant, str) else UNKNOWN
 
@@ -66,11 +65,11 @@ def version_begins(version: LibraryVersion, given: Arguments) -> Value:
     return VersionTest(version.library, f"=={start}*", f"!={start}*")
 
 
-def _feature(_run: Calls, _given: Arguments, _node: cst.Call) -> Value:
+def _feature(_run: Calls, _given: Arguments, _node: tree.Call) -> Value:
     return Feature("feature")
 
 
-CALLS: dict[str, Callable[[Any, Any, cst.Call], Value]] = {
+CALLS: dict[str, Callable[[Any, Any, tree.Call], Value]] = {
     "importlib.metadata.version": _version_of,
     "packaging.version.parse": _parse_version,
     "packaging.version.Version": _parse_version,

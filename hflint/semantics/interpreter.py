@@ -11,8 +11,7 @@ from hflint.semantics.statements import Statements
 from hflint.semantics.values import WIDEST, Symbol
 
 if TYPE_CHECKING:
-    import libcst as cst
-
+    from hflint.semantics import tree
     from hflint.semantics.module import Module
     from hflint.semantics.objects import Object
     from hflint.semantics.project import Foreign
@@ -62,7 +61,7 @@ class Interpreter(Statements):
             self.top.weaken(name, value)
         self.pending.sort(key=lambda function: not function.name.endswith(_FIRST))  # others find what they set
         position = 0
-        alone: dict[cst.CSTNode, int] = {}
+        alone: dict[tree.Node, int] = {}
         while position < len(self.pending):
             function = self.pending[position]
             position += 1

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import libcst as cst
-
+from hflint.semantics import tree
 from hflint.semantics.catalog import CHAT_TEMPLATE, FLUENT, GENERATE, MOVES, PIPELINE_CALL, SAVES, TOKENIZER_METHODS
 from hflint.semantics.objects import (
     Adapter,
@@ -43,7 +42,7 @@ _MODEL_PATHS = ("model", "base_model", "module")
 
 
 def method_object(
-    run: Calls, receiver: Value, method: str, given: Arguments, node: cst.CSTNode, *, through: Part | None = None
+    run: Calls, receiver: Value, method: str, given: Arguments, node: tree.Node, *, through: Part | None = None
 ) -> Value:
     """The value of a method call on an object of a library.
 
@@ -68,7 +67,7 @@ def method_object(
     kept = run.keep(made)
     for one in owners:
         run.change(one, "call", method, kept, node)
-    if name in ("map", "filter") and owner.library == "datasets" and isinstance(node, cst.Call):
+    if name in ("map", "filter") and owner.library == "datasets" and isinstance(node, tree.Call):
         run.map_rows(given, node)
     if name == "prepare" and owner.callee == "accelerate.Accelerator":
         return _prepared(run, given, node)
@@ -108,7 +107,7 @@ def _is_interesting(kind: type[MethodCall]) -> bool:
     return kind is not MethodCall
 
 
-def _prepared(run: Calls, given: Arguments, node: cst.CSTNode) -> Value:
+def _prepared(run: Calls, given: Arguments, node: tree.Node) -> Value:
     """`accelerator.prepare(a, b)` hands back what it was given."""
     for value in given.positional:
         for one in value.alternatives:

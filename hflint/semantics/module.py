@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 import re
-from bisect import bisect_right
-from contextlib import contextmanager
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
-
-import libcst as cst
-from libcst.metadata import PositionProvider
+from typing import TYPE_CHECKING
 
 from hflint.findings import Span
 from hflint.semantics.lines import split_lines
+from hflint.semantics.tree.reading import read_module
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-
     from hflint.files import Source
+    from hflint.semantics import tree as nodes
     from hflint.semantics.choice import Selection
+    from hflint.semantics.tree.concrete import Concrete
 
 
 class SyntaxProblem(Exception):  # noqa: N818 - it is a problem of the user's file, not of hflint
@@ -32,74 +28,103 @@ class SyntaxProblem(Exception):  # noqa: N818 - it is a problem of the user's fi
 
 
 class Module:
-    """A source and its tree, parsed when it is asked for. Positions cost as much again, and wait for the first span."""
+    """A source and its nodes, read when they are asked for. Where they stand costs more, and waits for the first span."""
 
     def __init__(self, source: Source, selection: Selection | None = None) -> None:
         """`selection` is what to parse; None for all of it."""
         self.source = source
         self._selection = selection
+        self._statements: dict[int, Concrete] = {}  # by their position
+        self._spans: dict[nodes.Node, Span] = {}
 
     @cached_property
-    def tree(self) -> cst.Module:
+    def tree(self) -> nodes.Module:
         """The selected statements.
 
         Raises:
             SyntaxProblem: the source does not parse.
         """
-        return _parse(self.source.text, self._selection)
+        return _read(self.source, self._selection)
 
-    def span(self, node: cst.CSTNode) -> Span:
+    def span(self, node: nodes.Node) -> Span:
         """The characters of a node, without the white space around it."""
-        position = self._positions[node]
-        start = self._start(position.start.line) + position.start.column
-        end = self._start(position.end.line) + position.end.column
-        return Span(start, end, self.source.name, self.line_of(start))
+        if node not in self._spans:
+            self._spans[node] = self._find(node)
+        return self._spans[node]
+
+    def _find(self, node: nodes.Node) -> Span:
+        first, statement = self._concrete(node)
+        place = statement.range_of(node)
+        start = self._start(first + place.start.line - 1) + place.start.column
+        end = self._start(first + place.end.line - 1) + place.end.column
+        return Span(start, end, self.source.name, self.source.locate(start).line)
+
+    def has_comma(self, arg: nodes.Arg) -> bool:
+        """Whether a comma follows an argument."""
+        return self._concrete(arg)[1].has_comma(arg)
+
+    def is_parenthesized(self, node: nodes.Expression) -> bool:
+        """Whether an expression has brackets of its own."""
+        return self._concrete(node)[1].is_parenthesized(node)
+
+    def _concrete(self, node: nodes.Node) -> tuple[int, Concrete]:
+        """The top-level statement that a node is part of, as libcst sees it, and the line where it begins."""
+        from hflint.semantics.tree.concrete import Concrete
+
+        at = self._owners[node]
+        first, last = self.tree.lines[at]
+        if at not in self._statements:
+            lines = split_lines(_picked(self.source, self._selection))
+            self._statements[at] = Concrete("".join(lines[first - 1 : last]), self.tree.body[at])
+        return first, self._statements[at]
+
+    @cached_property
+    def _owners(self) -> dict[nodes.Node, int]:
+        """For each node, which of the top-level statements it is part of."""
+        found: dict[nodes.Node, int] = {}
+        for at, statement in enumerate(self.tree.body):
+            stack: list[nodes.Node] = [statement]
+            while stack:
+                one = stack.pop()
+                found[one] = at
+                stack += one.children
+        return found
 
     def _start(self, line: int) -> int:
         """The offset of a line of the text that was parsed, which may lack lines of the source."""
         if self._selection is not None:
             lines = self._selection.lines
-            line = lines[line - 1] if line <= len(lines) else len(self._starts)
-        return self._starts[line - 1]
+            if line > len(lines):
+                return len(self.source.text)
+            line = lines[line - 1]
+        return self.source.offset(line, 1)
 
-    def code(self, node: cst.CSTNode) -> str:
+    def code(self, node: nodes.Node) -> str:
         """The source text of a node."""
         span = self.span(node)
         return self.source.text[span.start : span.end]
 
-    def line_of(self, offset: int) -> int:
-        """The line, from 1, of a character offset."""
-        return bisect_right(self._starts, offset)
 
-    @cached_property
-    def _starts(self) -> list[int]:
-        starts = [0]
-        for line in split_lines(self.source.text):
-            starts.append(starts[-1] + len(line))
-        return starts
-
-    @cached_property
-    def _positions(self) -> Mapping[cst.CSTNode, cst.metadata.CodeRange]:
-        with _unvalidated():
-            return _Positions().of(self.tree)
-
-
-class _Positions(PositionProvider):
-    """libcst's positions without its wrapper, which walks the tree once more for nothing."""
-
-    def of(self, tree: cst.Module) -> Mapping[cst.CSTNode, cst.metadata.CodeRange]:
-        found: dict[cst.CSTNode, Any] = {}
-        self._computed = found
-        self._gen_impl(tree)
-        return found
-
-
-def _parse(text: str, selection: Selection | None) -> cst.Module:
-    """The tree of a selection of the lines; None for all of them."""
+def _read(source: Source, selection: Selection | None) -> nodes.Module:
+    """The nodes of a selection of the lines; None for all of them. libcst is asked about syntax newer than the Python that runs."""
+    text = _picked(source, selection)
     try:
-        with _unvalidated():
-            return cst.parse_module(text if selection is None else _pick(text, selection))
-    except cst.ParserSyntaxError as error:
+        lines = split_lines(text)
+        return read_module(text, lambda number: lines[number - 1])
+    except SyntaxError:
+        return _read_concrete(text, selection)
+    except (RecursionError, ValueError, MemoryError) as error:
+        raise SyntaxProblem(1, 1, f"cannot be parsed: {error}") from None
+
+
+def _read_concrete(text: str, selection: Selection | None) -> nodes.Module:
+    import libcst
+
+    from hflint.semantics.tree import concrete
+
+    try:
+        return concrete.read_module(text)
+    except libcst.ParserSyntaxError as error:
         message = re.sub(r"\s+", " ", error.message).removeprefix("parser error: ").removeprefix("error at ")
         message = re.sub(r"^\d+:\d+: ", "", message)
         line = error.raw_line if selection is None else selection.lines[error.raw_line - 1]
@@ -108,12 +133,12 @@ def _parse(text: str, selection: Selection | None) -> cst.Module:
         raise SyntaxProblem(1, 1, f"cannot be parsed: {error}") from None
 
 
-def _pick(text: str, selection: Selection) -> str:
-    lines = split_lines(text)
-    stubs = selection.stubs
-    if not stubs:
-        return "".join([lines[number - 1] for number in selection.lines])
-    return "".join([_stub(lines[n - 1]) if n in stubs else lines[n - 1] for n in selection.lines])
+def _picked(source: Source, selection: Selection | None) -> str:
+    """The text of a selection of the lines."""
+    if selection is None:
+        return source.text
+    stubs, line = selection.stubs, source.whole_line
+    return "".join([_stub(line(number)) if number in stubs else line(number) for number in selection.lines])
 
 
 def _stub(line: str) -> str:
@@ -121,21 +146,3 @@ def _stub(line: str) -> str:
     code = line.lstrip(" \t\f")
     end = line[len(line.rstrip("\r\n")) :]
     return f"{line[: len(line) - len(code)]}...{end}"
-
-
-@contextmanager
-def _unvalidated() -> Iterator[None]:
-    """Libcst checks every node that is made, which is for code that makes nodes by hand.
-
-    What its parser makes took a sixth of the parsing to check, and a few valid forms, such as `assert(a if b else c)`, are refused.
-    """
-    check = cst.CSTNode.__post_init__
-    cst.CSTNode.__post_init__ = _accept  # type: ignore[method-assign, assignment]
-    try:
-        yield
-    finally:
-        cst.CSTNode.__post_init__ = check  # type: ignore[method-assign]
-
-
-def _accept(_node: cst.CSTNode) -> None:
-    pass

@@ -7,9 +7,8 @@ import re
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-import libcst as cst
-
 from hflint.findings import Edit, Span
+from hflint.semantics import tree
 from hflint.semantics.lines import split_lines
 
 if TYPE_CHECKING:
@@ -47,7 +46,7 @@ class Rewriter:
         if arg is not None:
             span = self.module.span(arg.value)
             return (Edit(span.start, span.end, code),)
-        if name in call.arguments or not isinstance(call.place.node, cst.Call) or call.place.module is not self.module:
+        if name in call.arguments or not isinstance(call.place.node, tree.Call) or call.place.module is not self.module:
             return None
         return self._insert_argument(call.place.node, f"{name}={code}")
 
@@ -62,7 +61,7 @@ class Rewriter:
     def remove_argument(self, call: LibraryCall, name: str) -> Edits | None:
         """Remove a keyword with its comma, and the line where it stood alone."""
         arg = self._argument(call, name)
-        if arg is None or not isinstance(call.place.node, cst.Call):
+        if arg is None or not isinstance(call.place.node, tree.Call):
             return None
         args = list(call.place.node.args)
         position = args.index(arg)
@@ -87,13 +86,17 @@ class Rewriter:
             return (Edit(self._argument_span(args[position - 1]).end, end, ""),)
         return (Edit(start, end, ""),)
 
-    def _insert_argument(self, node: cst.Call, code: str) -> Edits | None:
+    def _insert_argument(self, node: tree.Call, code: str) -> Edits | None:
         args = list(node.args)
         close = self.module.span(node).end - 1
         if not args:
             inside = self.text[self.module.span(node.func).end : close]
             return (Edit(close, close, code),) if "#" not in inside else None
-        if len(args) == 1 and isinstance(args[0].value, cst.GeneratorExp) and not args[0].value.lpar:
+        if (
+            len(args) == 1
+            and isinstance(args[0].value, tree.GeneratorExp)
+            and not self.module.is_parenthesized(args[0].value)
+        ):
             return None
         splats = [arg for arg in args if arg.star == "**"]
         if splats:
@@ -113,22 +116,22 @@ class Rewriter:
             return (Edit(end, end, ","), Edit(line_end, line_end, f"{self._newline}{indent}{code}"))
         return (Edit(end, end, f",{self._newline}{indent}{code}"),)
 
-    def _argument(self, call: LibraryCall, name: str) -> cst.Arg | None:
+    def _argument(self, call: LibraryCall, name: str) -> tree.Arg | None:
         """An argument written in a call of this module; a call of another one is not ours to edit."""
         return call.nodes.get(name) if call.place.module is self.module else None
 
-    def _argument_span(self, arg: cst.Arg) -> Span:
+    def _argument_span(self, arg: tree.Arg) -> Span:
         """An argument with its keyword and star, without its comma."""
         start = self.module.span(arg.keyword).start if arg.keyword is not None else self._value_start(arg)
         return Span(start, self._value_end(arg))
 
-    def _value_start(self, arg: cst.Arg) -> int:
+    def _value_start(self, arg: tree.Arg) -> int:
         return self.module.span(arg).start
 
-    def _value_end(self, arg: cst.Arg) -> int:
+    def _value_end(self, arg: tree.Arg) -> int:
         start, end = self.module.span(arg).start, self.module.span(arg).end
         text = self.text[start:end].rstrip()
-        if isinstance(arg.comma, cst.Comma):
+        if self.module.has_comma(arg):
             text = text.removesuffix(",").rstrip()
         return start + len(text)
 
@@ -137,19 +140,23 @@ class Rewriter:
     def target_code(self, made: Object) -> str | None:
         """What the object is called: the one target of the assignment whose whole value it is, such as `self.tokenizer`."""
         line = made.where.statement
-        if made.place.module is not self.module or not isinstance(line, cst.SimpleStatementLine) or len(line.body) != 1:
+        if (
+            made.place.module is not self.module
+            or not isinstance(line, tree.SimpleStatementLine)
+            or len(line.body) != 1
+        ):
             return None
         statement = line.body[0]
-        if isinstance(statement, cst.AnnAssign) and statement.value is made.place.node:
+        if isinstance(statement, tree.AnnAssign) and statement.value is made.place.node:
             return self.module.code(statement.target)
         if (
-            not isinstance(statement, cst.Assign)
+            not isinstance(statement, tree.Assign)
             or len(statement.targets) != 1
             or statement.value is not made.place.node
         ):
             return None
         target = statement.targets[0].target
-        return self.module.code(target) if isinstance(target, cst.Name | cst.Attribute) else None
+        return self.module.code(target) if isinstance(target, tree.Name | tree.Attribute) else None
 
     def add_after(self, made: Object, *lines: str) -> Edits | None:
         """Add statements after the one in which the object stands."""
@@ -161,7 +168,7 @@ class Rewriter:
 
     def _add(self, made: Object, lines: tuple[str, ...], *, after: bool) -> Edits | None:
         statement = made.where.statement
-        if made.place.module is not self.module or not isinstance(statement, cst.SimpleStatementLine):
+        if made.place.module is not self.module or not isinstance(statement, tree.SimpleStatementLine):
             return None
         span = self.module.span(statement)
         line_start = self._line_start(span.start)
@@ -180,7 +187,7 @@ class Rewriter:
         """Remove the statement of which the object is the whole, where the block keeps another one."""
         statement = made.where.statement
         own = made.place.module is self.module
-        if not own or not isinstance(statement, cst.SimpleStatementLine) or len(statement.body) != 1:
+        if not own or not isinstance(statement, tree.SimpleStatementLine) or len(statement.body) != 1:
             return None
         span = self.module.span(statement)
         start, end = self._line_start(span.start), self._next_line(self._line_end(span.end))
@@ -199,21 +206,21 @@ class Rewriter:
         node = made.place.node
         return (
             self.module.code(node.func.value)
-            if isinstance(node, cst.Call) and isinstance(node.func, cst.Attribute)
+            if isinstance(node, tree.Call) and isinstance(node.func, tree.Attribute)
             else None
         )
 
     def callee_span(self, made: LibraryCall) -> Span:
         """The span of what is called, without its arguments."""
         node = made.place.node
-        return self.module.span(node.func) if isinstance(node, cst.Call) else self.module.span(node)
+        return self.module.span(node.func) if isinstance(node, tree.Call) else self.module.span(node)
 
     def method_span(self, made: LibraryCall) -> Span | None:
         """The span of a method's name."""
         node = made.place.node
         return (
             self.module.span(node.func.attr)
-            if isinstance(node, cst.Call) and isinstance(node.func, cst.Attribute)
+            if isinstance(node, tree.Call) and isinstance(node.func, tree.Attribute)
             else None
         )
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-import libcst as cst
-
+from hflint.semantics import tree
 from hflint.semantics.values import UNKNOWN, Known, Steps, Symbol, Unknown, Value, covers, default_or, join
 
 if TYPE_CHECKING:
@@ -74,7 +73,7 @@ class Scope(Store):
 class Function(Value):
     """A function, method or lambda of the program."""
 
-    node: cst.FunctionDef | cst.Lambda
+    node: tree.FunctionDef | tree.Lambda
     scope: Scope  # where it is defined
     module: Module
     name: str  # dotted within the module
@@ -83,18 +82,18 @@ class Function(Value):
     defaults: dict[str, Value] = field(default_factory=dict)
     guards: tuple[Guard, ...] = ()  # around its definition
     declares: set[type] | None = (
-        None  # `cst.Global` and `cst.Nonlocal`, where its body begins with them; None where nobody looked yet
+        None  # `tree.Global` and `tree.Nonlocal`, where its body begins with them; None where nobody looked yet
     )
 
     @property
     def is_stub(self) -> bool:
         """Whether its body is `...` and no more: an abstract one, or one that was not worth parsing."""
         body = self.node.body
-        if not isinstance(body, cst.IndentedBlock) or len(body.body) != 1:
+        if not isinstance(body, tree.IndentedBlock) or len(body.body) != 1:
             return False
         line = body.body[0]
-        only = line.body[0] if isinstance(line, cst.SimpleStatementLine) else None
-        return isinstance(only, cst.Expr) and isinstance(only.value, cst.Ellipsis)
+        only = line.body[0] if isinstance(line, tree.SimpleStatementLine) else None
+        return isinstance(only, tree.Expr) and isinstance(only.value, tree.Ellipsis)
 
     def describe(self) -> str:
         return f"function {self.name}"
@@ -155,7 +154,7 @@ class Partial(Value):
 class Class(Value):
     """A class of the program."""
 
-    node: cst.ClassDef
+    node: tree.ClassDef
     module: Module
     name: str
     bases: tuple[Value, ...]

@@ -25,8 +25,7 @@ from hflint.semantics.values import Container, Items, Place, Steps, Table, Value
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterator, Sequence
 
-    import libcst as cst
-
+    from hflint.semantics import tree
     from hflint.semantics.module import Module
 
 # What a followed call gave, the attributes that it left its instance with, and what keeps the ids in its key alive.
@@ -60,7 +59,7 @@ class State(ABC):
     def __init__(self, module: Module) -> None:
         self.module = module
         self.scope = self.top = Scope()
-        self.statement: cst.CSTNode | None = None
+        self.statement: tree.Node | None = None
         self.function_name = ""
         self.loops: tuple[str, ...] = ()
         self.contexts: tuple[str, ...] = ()
@@ -75,28 +74,28 @@ class State(ABC):
         self.active: list[Function] = []  # the functions being followed, outermost first
         self.instance: Instance | None = None  # what `self` is in the method being followed
         self.pending: list[Function] = []  # functions found, in order
-        self.called: set[cst.CSTNode] = set()  # the nodes of those that were followed
-        self.classes: dict[cst.CSTNode, Class] = {}
+        self.called: set[tree.Node] = set()  # the nodes of those that were followed
+        self.classes: dict[tree.Node, Class] = {}
         self.defining: Class | None = None  # whose body is being followed
         self.is_possible = False  # what is called is one of several things
         self.patched: set[str] = set()  # names of other modules that the program assigns
-        self.recursive: set[cst.CSTNode] = set()
-        self.instances: dict[cst.CSTNode, Instance] = {}  # by the call that makes them
+        self.recursive: set[tree.Node] = set()
+        self.instances: dict[tree.Node, Instance] = {}  # by the call that makes them
         self.global_writes: dict[str, Value] = {}
         self.fuel = 0
         self.memo: dict[Hashable, Followed] = {}  # calls followed since the module's scope last changed
         self.order = 0
-        self.registry: dict[tuple[cst.CSTNode, type, str], Object] = {}
-        self.fresh: dict[tuple[cst.CSTNode, type, str], Object] = {}  # what this pass has met, in order
+        self.registry: dict[tuple[tree.Node, type, str], Object] = {}
+        self.fresh: dict[tuple[tree.Node, type, str], Object] = {}  # what this pass has met, in order
 
     # What the parts of the interpreter ask of each other
 
     @abstractmethod
-    def evaluate(self, node: cst.BaseExpression | None) -> Value:
+    def evaluate(self, node: tree.Expression | None) -> Value:
         """The value of an expression."""
 
     @abstractmethod
-    def call(self, node: cst.Call) -> Value:
+    def call(self, node: tree.Call) -> Value:
         """The value of a call."""
 
     @abstractmethod
@@ -106,7 +105,7 @@ class State(ABC):
         """Follow a function of the program."""
 
     @abstractmethod
-    def assign(self, target: cst.BaseExpression, value: Value) -> None:
+    def assign(self, target: tree.Expression, value: Value) -> None:
         """Bind a target to a value."""
 
     @abstractmethod
@@ -118,11 +117,11 @@ class State(ABC):
         """An attribute of another module of the project."""
 
     @abstractmethod
-    def block(self, body: Sequence[cst.BaseStatement | cst.BaseSmallStatement]) -> bool:
+    def block(self, body: Sequence[tree.Statement | tree.Small]) -> bool:
         """Follow statements in order; whether control can come out at the end."""
 
     @abstractmethod
-    def suite(self, suite: cst.BaseSuite) -> bool:
+    def suite(self, suite: tree.Suite) -> bool:
         """Follow the block of a compound statement; whether control can come out at its end."""
 
     @abstractmethod
@@ -130,12 +129,12 @@ class State(ABC):
         """Follow a function's body, whose scope is set up; what it returns."""
 
     @abstractmethod
-    def unbound_parameter(self, function: Function, parameter: cst.Param, is_open: bool) -> Value:
+    def unbound_parameter(self, function: Function, parameter: tree.Param, is_open: bool) -> Value:
         """A parameter that a call did not give; `is_open` where the call may have given it nevertheless, or there was none to be seen."""
 
     # Places and objects
 
-    def place(self, node: cst.CSTNode) -> Place:
+    def place(self, node: tree.Node) -> Place:
         """A node of the module being followed."""
         return Place(self.module, node)
 

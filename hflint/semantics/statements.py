@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
-import libcst as cst
-
+from hflint.semantics import tree
 from hflint.semantics.definitions import Definitions, symbol_of
 from hflint.semantics.objects import (
     ANY_CONTEXT,
@@ -67,7 +66,7 @@ UNROLLED = 5  # items of a loop that is followed once for each
 class Statements(Definitions):
     """Evaluation of statements."""
 
-    def block(self, body: Sequence[cst.BaseStatement | cst.BaseSmallStatement]) -> bool:
+    def block(self, body: Sequence[tree.Statement | tree.Small]) -> bool:
         """Follow statements in order; whether control can come out at the end."""
         before = self.guards, self.path, self.later_guards
         self.later_guards = ()
@@ -75,7 +74,7 @@ class Statements(Definitions):
             for position, statement in enumerate(body):
                 goes_on = self._statement(statement)
                 suspends = goes_on and is_yield(statement) and self._is_manager()  # the rest runs when it is left
-                if suspends or (not goes_on and isinstance(statement, cst.If | cst.Match)):
+                if suspends or (not goes_on and isinstance(statement, tree.If | tree.Match)):
                     self._follow_dead(body[position + 1 :])
                 if suspends or not goes_on:
                     return goes_on
@@ -83,14 +82,14 @@ class Statements(Definitions):
         finally:
             self.guards, self.path, self.later_guards = before
 
-    def _statement(self, statement: cst.BaseStatement | cst.BaseSmallStatement) -> bool:
+    def _statement(self, statement: tree.Statement | tree.Small) -> bool:
         """Follow one statement of a block; whether control goes on after it."""
         if self.active:
             self.fuel += 1
         elif self.memo:
             self.memo = {}
         self.statement = statement
-        if isinstance(statement, cst.SimpleStatementLine):
+        if isinstance(statement, tree.SimpleStatementLine):
             goes_on = all(self._small(one) for one in statement.body)
         else:
             handler = self.STATEMENTS.get(type(statement))
@@ -100,15 +99,15 @@ class Statements(Definitions):
             self.later_guards = ()
         return goes_on
 
-    def suite(self, suite: cst.BaseSuite) -> bool:
-        if isinstance(suite, cst.SimpleStatementSuite):
+    def suite(self, suite: tree.Suite) -> bool:
+        if isinstance(suite, tree.SimpleStatementSuite):
             self.statement = suite
             return all(self._small(one) for one in suite.body)
         return self.block(suite.body)
 
     def run_body(self, function: Function) -> Value:
         """Follow a function's body; what it returns."""
-        if isinstance(function.node, cst.Lambda):
+        if isinstance(function.node, tree.Lambda):
             return self.evaluate(function.node.body)
         ends = self.suite(function.node.body)
         if self.yields:
@@ -125,64 +124,64 @@ class Statements(Definitions):
 
     # Simple statements
 
-    def _small(self, node: cst.BaseSmallStatement) -> bool:
+    def _small(self, node: tree.Small) -> bool:
         """Follow a simple statement; whether control goes on after it."""
-        if isinstance(node, cst.Assign):
+        if isinstance(node, tree.Assign):
             value = self.evaluate(node.value)
             for target in node.targets:
                 self.assign(target.target, value)
-        elif isinstance(node, cst.Expr):
-            if isinstance(node.value, cst.SimpleString) and "hf_" not in node.value.value:
+        elif isinstance(node, tree.Expr):
+            if isinstance(node.value, tree.SimpleString) and "hf_" not in str(node.value.value):
                 return True  # a docstring
             return not self._never_returns(self.evaluate(node.value), node.value)
-        elif isinstance(node, cst.AnnAssign):
+        elif isinstance(node, tree.AnnAssign):
             self._annotated_assignment(node)
-        elif isinstance(node, cst.AugAssign):
+        elif isinstance(node, tree.AugAssign):
             self._augmented(node)
-        elif isinstance(node, cst.Import | cst.ImportFrom):
+        elif isinstance(node, tree.Import | tree.ImportFrom):
             self._import(node)
-        elif isinstance(node, cst.Return):
+        elif isinstance(node, tree.Return):
             self.returns.append(self.evaluate(node.value) if node.value is not None else Known(None))
             return False
-        elif isinstance(node, cst.Raise):
+        elif isinstance(node, tree.Raise):
             self.evaluate(node.exc)
             return False
-        elif isinstance(node, cst.Global | cst.Nonlocal):
-            outer = self.scope.module_scope if isinstance(node, cst.Global) else (self.scope.parent or self.scope)
+        elif isinstance(node, tree.Global | tree.Nonlocal):
+            outer = self.scope.module_scope if isinstance(node, tree.Global) else (self.scope.parent or self.scope)
             self.scope.outer.update({item.name.value: outer for item in node.names})
-        elif isinstance(node, cst.Del):
+        elif isinstance(node, tree.Del):
             self._delete(node.target)
-        elif isinstance(node, cst.Assert):
+        elif isinstance(node, tree.Assert):
             self.later_guards += self.guards_of(self.evaluate(node.test), positive=True)
-        return not isinstance(node, cst.Break | cst.Continue)
+        return not isinstance(node, tree.Break | tree.Continue)
 
-    def _never_returns(self, _value: Value, node: cst.BaseExpression) -> bool:
-        if not isinstance(node, cst.Call):
+    def _never_returns(self, _value: Value, node: tree.Expression) -> bool:
+        if not isinstance(node, tree.Call):
             return False
-        if isinstance(node.func, cst.Attribute) and isinstance(node.func.value, cst.Name):
+        if isinstance(node.func, tree.Attribute) and isinstance(node.func.value, tree.Name):
             return (node.func.value.value, node.func.attr.value) in (("sys", "exit"), ("os", "_exit"))
         return (
-            isinstance(node.func, cst.Name)
+            isinstance(node.func, tree.Name)
             and node.func.value in ("exit", "quit")
             and self.scope.find(node.func.value) is None
         )
 
-    def _annotated_assignment(self, node: cst.AnnAssign) -> None:
+    def _annotated_assignment(self, node: tree.AnnAssign) -> None:
         if node.value is not None:
             self.assign(node.target, self.evaluate(node.value))
-        elif isinstance(node.target, cst.Name) and not self.scope.is_class:
+        elif isinstance(node.target, tree.Name) and not self.scope.is_class:
             named = self._annotation(node.annotation.annotation)
             self.scope.names[node.target.value] = Unknown(f"declared as {named.describe()}")
 
-    def _augmented(self, node: cst.AugAssign) -> None:
+    def _augmented(self, node: tree.AugAssign) -> None:
         right = self.evaluate(node.value)
-        left = self.scope.find(node.target.value) if isinstance(node.target, cst.Name) else None
+        left = self.scope.find(node.target.value) if isinstance(node.target, tree.Name) else None
         value: Value = UNKNOWN
-        if isinstance(node.operator, cst.AddAssign) and isinstance(left, Items) and isinstance(right, Items):
+        if isinstance(node.operator, tree.AddAssign) and isinstance(left, Items) and isinstance(right, Items):
             certain = self.happens(left)
             left.items, left.complete = left.items + right.items, left.complete and right.complete and certain
             return
-        if isinstance(node.operator, cst.BitOrAssign) and isinstance(left, Table) and isinstance(right, Table):
+        if isinstance(node.operator, tree.BitOrAssign) and isinstance(left, Table) and isinstance(right, Table):
             if not right.complete:
                 left.loosen()
             for key, one in right.entries.items():
@@ -190,14 +189,14 @@ class Statements(Definitions):
             return
         if isinstance(left, Items | Table):
             left.loosen()
-        elif isinstance(node.operator, cst.AddAssign) and left is not None and not self.loops:
+        elif isinstance(node.operator, tree.AddAssign) and left is not None and not self.loops:
             both = left.constant, right.constant
             value = Known(both[0] + both[1], self.place(node)) if all(isinstance(one, str) for one in both) else UNKNOWN
         self.assign(node.target, value)
 
     # Compound statements
 
-    def _if(self, node: cst.If) -> bool:
+    def _if(self, node: tree.If) -> bool:
         goes_on = self._branches(node)
         filled = filled_in(node)
         if goes_on and filled is not None:  # `if x is None: x = ...`
@@ -207,7 +206,7 @@ class Statements(Definitions):
                 self.assign(filled, join(*left))
         return goes_on
 
-    def _branches(self, node: cst.If) -> bool:
+    def _branches(self, node: tree.If) -> bool:
         test = self.evaluate(node.test)
         if is_main_guard(node.test) or is_type_checking(node.test):
             if is_type_checking(node.test):
@@ -236,17 +235,17 @@ class Statements(Definitions):
             self.later_guards += tuple(guard for guard in guards if guard.kind == "version")
         return bool(ends)
 
-    def _decided(self, node: cst.If, *, holds: bool) -> bool:
+    def _decided(self, node: tree.If, *, holds: bool) -> bool:
         """A condition that is a constant: the other branch is followed for what is written in it, and binds nothing."""
         if not holds:
             self._follow_dead(node.body.body)
             return self._otherwise(node.orelse)
         goes_on = self.suite(node.body)
         if node.orelse is not None:
-            self._follow_dead([node.orelse] if isinstance(node.orelse, cst.If) else node.orelse.body.body)
+            self._follow_dead([node.orelse] if isinstance(node.orelse, tree.If) else node.orelse.body.body)
         return goes_on
 
-    def _follow_dead(self, body: Sequence[cst.BaseStatement | cst.BaseSmallStatement]) -> None:
+    def _follow_dead(self, body: Sequence[tree.Statement | tree.Small]) -> None:
         """Follow statements that are not reached as things stand: somebody may change a constant."""
         start, returns, yields = self.fork(), list(self.returns), list(self.yields)
         with self.guarded(conditional=True):
@@ -254,15 +253,15 @@ class Statements(Definitions):
         self.restore(start)
         self.returns, self.yields = returns, yields
 
-    def _otherwise(self, node: cst.If | cst.Else | None) -> bool:
-        if isinstance(node, cst.If):
+    def _otherwise(self, node: tree.If | tree.Else | None) -> bool:
+        if isinstance(node, tree.If):
             self.statement = node
             return self._if(node)
         return node is None or self.suite(node.body)
 
-    def _loop(self, node: cst.For | cst.While) -> bool:
+    def _loop(self, node: tree.For | tree.While) -> bool:
         before = self.fork()
-        if isinstance(node, cst.For):
+        if isinstance(node, tree.For):
             source = self.evaluate(node.iter)
             if self._unrolled(node, self.elements(source)):
                 return node.orelse is None or self.suite(node.orelse.body)
@@ -270,20 +269,20 @@ class Statements(Definitions):
         for name in assigned_in(node.body):
             if name in self.scope.names:
                 self.scope.names[name] = join(self.scope.names[name], Unknown("rebound in a loop"))
-        with self.looping("for" if isinstance(node, cst.For) else "while"):
-            if isinstance(node, cst.For):
+        with self.looping("for" if isinstance(node, tree.For) else "while"):
+            if isinstance(node, tree.For):
                 self.assign(node.target, value)
             else:
                 self.evaluate(node.test)
             self.suite(node.body)
-        if not (isinstance(node, cst.For) and isinstance(source, Items) and source.items and not breaks(node.body)):
+        if not (isinstance(node, tree.For) and isinstance(source, Items) and source.items and not breaks(node.body)):
             self.merge([before, self.fork()])  # it may not run at all
         if node.orelse is not None:
             self.suite(node.orelse.body)
-        endless = isinstance(node, cst.While) and isinstance(node.test, cst.Name) and node.test.value == "True"
+        endless = isinstance(node, tree.While) and isinstance(node.test, tree.Name) and node.test.value == "True"
         return not (endless and not breaks(node.body))
 
-    def _unrolled(self, node: cst.For, elements: tuple[Value, ...] | None) -> bool:
+    def _unrolled(self, node: tree.For, elements: tuple[Value, ...] | None) -> bool:
         """Follow a short loop over a few known things once for each; whether it is one."""
         if not elements or len(elements) > UNROLLED or len(self.loops) > 1 or leaves(node.body):
             return False
@@ -293,13 +292,13 @@ class Statements(Definitions):
                 self.suite(node.body)
         return True
 
-    def _with(self, node: cst.With) -> bool:
+    def _with(self, node: tree.With) -> bool:
         names: list[str] = []
         guards: tuple[Guard, ...] = ()
         for item in node.items:
             value = self.evaluate(item.item)
-            callee = symbol_of(self, item.item.func) if isinstance(item.item, cst.Call) else ""
-            if callee == "contextlib.suppress" and isinstance(item.item, cst.Call):
+            callee = symbol_of(self, item.item.func) if isinstance(item.item, tree.Call) else ""
+            if callee == "contextlib.suppress" and isinstance(item.item, tree.Call):
                 caught = {dotted(arg.value).rpartition(".")[2] for arg in item.item.args}
                 guards += (Guard("try"),) if caught & _CAUGHT else ()
             known = (
@@ -318,15 +317,17 @@ class Statements(Definitions):
         with self.inside(*names), self.guarded(*guards):
             return self.suite(node.body)
 
-    def _manager(self, node: cst.BaseExpression) -> str:
+    def _manager(self, node: tree.Expression) -> str:
         """What a context manager of the program's own is: it may enter any other."""
         found = (
-            self.scope.find(node.func.value) if isinstance(node, cst.Call) and isinstance(node.func, cst.Name) else None
+            self.scope.find(node.func.value)
+            if isinstance(node, tree.Call) and isinstance(node.func, tree.Name)
+            else None
         )
-        kept = isinstance(node, cst.Name | cst.Attribute)
+        kept = isinstance(node, tree.Name | tree.Attribute)
         return ANY_CONTEXT if isinstance(found, Function) or kept or is_exit_stack(node) else ""
 
-    def _try(self, node: cst.Try | cst.TryStar) -> bool:
+    def _try(self, node: tree.Try) -> bool:
         caught = [name for handler in node.handlers for name in handled(handler)]
         guards = (Guard("try"),) if any(name in _CAUGHT for name in caught) else ()
         start, ends = self.fork(), []
@@ -352,25 +353,25 @@ class Statements(Definitions):
         final = self.suite(node.finalbody.body) if node.finalbody is not None else True
         return bool(ends) and final
 
-    def _certainly_imports(self, node: cst.Try | cst.TryStar) -> bool:
+    def _certainly_imports(self, node: tree.Try) -> bool:
         """Whether a block only imports modules that the project has, so that no handler is ever reached."""
         lines = node.body.body
-        parts = [one for line in lines for one in (line.body if isinstance(line, cst.SimpleStatementLine) else [line])]
-        if not all(isinstance(one, cst.ImportFrom) and not isinstance(one.names, cst.ImportStar) for one in parts):
+        parts = [one for line in lines for one in (line.body if isinstance(line, tree.SimpleStatementLine) else [line])]
+        if not all(isinstance(one, tree.ImportFrom) and not isinstance(one.names, tree.ImportStar) for one in parts):
             return False
         names = [
             alias
             for one in parts
-            if isinstance(one, cst.ImportFrom) and not isinstance(one.names, cst.ImportStar)
+            if isinstance(one, tree.ImportFrom) and not isinstance(one.names, tree.ImportStar)
             for alias in one.names
         ]
         bound = [
-            alias.asname.name.value if alias.asname and isinstance(alias.asname.name, cst.Name) else alias.name.value
+            alias.asname.name.value if alias.asname and isinstance(alias.asname.name, tree.Name) else alias.name.value
             for alias in names
         ]
         return bool(bound) and all(isinstance(self.scope.names.get(str(name)), Imported | Package) for name in bound)
 
-    def _match(self, node: cst.Match) -> bool:
+    def _match(self, node: tree.Match) -> bool:
         chosen = chosen_case(node, self.evaluate(node.subject).constant)
         if chosen is not None:
             goes_on = self.suite(chosen.body)
@@ -389,11 +390,10 @@ class Statements(Definitions):
 
     STATEMENTS: ClassVar[dict[type, Callable[[Any, Any], Any]]] = {
         **Definitions.STATEMENTS,
-        cst.If: _if,
-        cst.For: _loop,
-        cst.While: _loop,
-        cst.With: _with,
-        cst.Try: _try,
-        cst.TryStar: _try,
-        cst.Match: _match,
+        tree.If: _if,
+        tree.For: _loop,
+        tree.While: _loop,
+        tree.With: _with,
+        tree.Try: _try,
+        tree.Match: _match,
     }

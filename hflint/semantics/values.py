@@ -12,9 +12,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    import libcst as cst
-
     from hflint.findings import Span
+    from hflint.semantics import tree
     from hflint.semantics.module import Module
 
 T = TypeVar("T")
@@ -27,7 +26,7 @@ class Place:
     """A node of a module; its span is worked out only when it is asked for."""
 
     module: Module
-    node: cst.CSTNode
+    node: tree.Node
 
     @property
     def span(self) -> Span:

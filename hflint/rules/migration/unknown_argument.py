@@ -67,7 +67,7 @@ def _meant_id(call: LibraryCall, name: str) -> str | None:
 def _is_one_of_several(call: LibraryCall, context: Context) -> bool:
     """Whether the same call may call something else, as in `config_class(**options)`: which options go with which is not known."""
     others = (one for one in context.program.objects if isinstance(one, LibraryCall) and one.callee != call.callee)
-    return any(one.span == call.span and one.place.module is call.place.module for one in others)
+    return any(one.place.node is call.place.node for one in others)
 
 
 def _not_yet(change: Change, versions: Mapping[str, Range]) -> Refusal | None:
