@@ -36,7 +36,7 @@ class Guard:
     specifier: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Where:
     """The surroundings of a piece of code."""
 

@@ -10,13 +10,15 @@ from array import array
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from hflint.semantics.catalog import TRAINER_STEPS
 from hflint.semantics.names import LOCAL_MAKER
-from hflint.semantics.survey import Kind, survey
+from hflint.semantics.survey import survey
+from hflint.semantics.units import Kind
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from hflint.semantics.survey import Survey, Unit
+    from hflint.semantics.units import Survey, Unit
 
 # Attributes that change or read what rules ask about: a helper with one of them is followed where it is called.
 _TELLING = frozenset(
@@ -96,7 +98,7 @@ def outline(text: str) -> Outline:
         return Outline(None, [], [])
     chooser = _Chooser(found)
     chooser.run()
-    return Outline(_selection(found.units, chooser.chosen), _statements(found, chooser.bases), found.stars)
+    return Outline(_selection(found, found.units, chooser.chosen), _statements(found, chooser.bases), found.stars)
 
 
 def _statements(survey: Survey, bases: set[str]) -> list[Statement]:
@@ -110,7 +112,9 @@ def _statements(survey: Survey, bases: set[str]) -> list[Statement]:
                 one.called & survey.makers or one.bases & survey.typed or "add_argument" in one.attributes
                 for one in kept
             )
-            if (speaks or _is_followed(unit, bases)) and len((part := _selection([unit], kept)).lines) < _LONGEST:
+            if (speaks or _is_followed(unit, bases)) and len(
+                (part := _selection(survey, [unit], kept)).lines
+            ) < _LONGEST:
                 found.append(Statement(part, names))
     return found
 
@@ -127,19 +131,15 @@ def _is_offered(method: Unit, survey: Survey) -> bool:
     )
 
 
-def _selection(units: Iterable[Unit], kept: set[Unit]) -> Selection:
-    lines: list[int] = []
+def _selection(survey: Survey, units: Iterable[Unit], kept: set[Unit]) -> Selection:
+    lines: set[int] = set()
     stubs = set()
     for unit in units:
-        if unit not in kept:
-            continue
-        lines += unit.lines
-        for method in unit.methods:
-            if method in kept:
-                lines += method.lines
-            else:
-                lines.append(method.lines[0])
-                stubs.add(method.lines[0])
+        if unit in kept:
+            lines.update(survey.lines_of(unit))
+            for first, last in (method.body for method in unit.methods if method not in kept):
+                lines.difference_update(range(first + 1, last + 1))
+                stubs.add(first)
     return Selection(array("I", sorted(lines)), frozenset(stubs))
 
 
@@ -156,7 +156,8 @@ def _takes_objects(method: Unit) -> bool:
 
 
 def _is_special(method: Unit) -> bool:
-    return method.name.startswith("__") and method.name.endswith("__")
+    """Whether something else than the program's own code calls a method."""
+    return (method.name.startswith("__") and method.name.endswith("__")) or method.name in TRAINER_STEPS
 
 
 def _sets_state(method: Unit) -> bool:
@@ -236,6 +237,10 @@ class _Chooser:
         if unit.kind is Kind.METHOD:
             self.held |= self._held(unit) if unit in self.speaking else set()
             return
+        if unit.kind is Kind.FUNCTION and unit.bound != {unit.name}:  # it sets globals: it matters when that happens
+            for user in self.users.get(unit.name, ()):
+                if user.kind is Kind.OTHER and unit.name in user.called:
+                    self._add(user, speaks=False)
         for name in unit.bound:
             if unit in self.speaking and unit.kind is not Kind.IMPORT:
                 for user in self.users.get(name, ()):

@@ -35,6 +35,8 @@ def root_of(node: ast.AST, me: str = "") -> str:
 
 def names_in(node: ast.AST) -> set[str]:
     """Every name in an expression."""
+    if isinstance(node, ast.Name):
+        return {node.id}
     return {child.id for child in ast.walk(node) if isinstance(child, ast.Name)}
 
 

@@ -13,12 +13,13 @@ from hflint.files import FileError, display_name, read_source
 from hflint.semantics.catalog import LIBRARIES
 from hflint.semantics.choice import Outline, outline
 from hflint.semantics.module import Module
-from hflint.semantics.survey import Survey, TooDeepError, survey
+from hflint.semantics.survey import TooDeepError, survey
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from hflint.files import Source
+    from hflint.semantics.units import Survey
 
 LARGEST = 200_000  # bytes of a module that is followed into
 KEPT = 400  # parsed statements that are kept from one program to the next, of some 50 KB each

@@ -70,10 +70,11 @@ class Statements(Definitions):
         """Follow statements in order; whether control can come out at the end."""
         before = self.guards, self.path, self.later_guards
         self.later_guards = ()
+        is_manager = self._is_manager()
         try:
             for position, statement in enumerate(body):
                 goes_on = self._statement(statement)
-                suspends = goes_on and is_yield(statement) and self._is_manager()  # the rest runs when it is left
+                suspends = is_manager and goes_on and is_yield(statement)  # the rest runs when it is left
                 if suspends or (not goes_on and isinstance(statement, tree.If | tree.Match)):
                     self._follow_dead(body[position + 1 :])
                 if suspends or not goes_on:
@@ -89,11 +90,8 @@ class Statements(Definitions):
         elif self.memo:
             self.memo = {}
         self.statement = statement
-        if isinstance(statement, tree.SimpleStatementLine):
-            goes_on = all(self._small(one) for one in statement.body)
-        else:
-            handler = self.STATEMENTS.get(type(statement))
-            goes_on = handler is None or bool(handler(self, statement))
+        handler = self.STATEMENTS.get(type(statement))
+        goes_on = handler is None or bool(handler(self, statement))
         if self.later_guards:
             self.guards += self.later_guards
             self.later_guards = ()
@@ -102,8 +100,16 @@ class Statements(Definitions):
     def suite(self, suite: tree.Suite) -> bool:
         if isinstance(suite, tree.SimpleStatementSuite):
             self.statement = suite
-            return all(self._small(one) for one in suite.body)
+            return self._line(suite)
         return self.block(suite.body)
+
+    def _line(self, line: tree.SimpleStatementLine | tree.SimpleStatementSuite) -> bool:
+        """Follow the simple statements of a line; whether control goes on after them."""
+        for one in line.body:
+            handler = self.SMALL.get(type(one))
+            if handler is not None and handler(self, one) is False:
+                return False
+        return True
 
     def run_body(self, function: Function) -> Value:
         """Follow a function's body; what it returns."""
@@ -124,36 +130,41 @@ class Statements(Definitions):
 
     # Simple statements
 
-    def _small(self, node: tree.Small) -> bool:
-        """Follow a simple statement; whether control goes on after it."""
-        if isinstance(node, tree.Assign):
-            value = self.evaluate(node.value)
-            for target in node.targets:
-                self.assign(target.target, value)
-        elif isinstance(node, tree.Expr):
-            if isinstance(node.value, tree.SimpleString) and "hf_" not in str(node.value.value):
-                return True  # a docstring
-            return not self._never_returns(self.evaluate(node.value), node.value)
-        elif isinstance(node, tree.AnnAssign):
-            self._annotated_assignment(node)
-        elif isinstance(node, tree.AugAssign):
-            self._augmented(node)
-        elif isinstance(node, tree.Import | tree.ImportFrom):
-            self._import(node)
-        elif isinstance(node, tree.Return):
-            self.returns.append(self.evaluate(node.value) if node.value is not None else Known(None))
-            return False
-        elif isinstance(node, tree.Raise):
-            self.evaluate(node.exc)
-            return False
-        elif isinstance(node, tree.Global | tree.Nonlocal):
-            outer = self.scope.module_scope if isinstance(node, tree.Global) else (self.scope.parent or self.scope)
-            self.scope.outer.update({item.name.value: outer for item in node.names})
-        elif isinstance(node, tree.Del):
-            self._delete(node.target)
-        elif isinstance(node, tree.Assert):
-            self.later_guards += self.guards_of(self.evaluate(node.test), positive=True)
-        return not isinstance(node, tree.Break | tree.Continue)
+    # Each gives False where control does not go on after it.
+
+    def _assigned(self, node: tree.Assign) -> None:
+        value = self.evaluate(node.value)
+        for target in node.targets:
+            self.assign(target.target, value)
+
+    def _expression(self, node: tree.Expr) -> bool:
+        if isinstance(node.value, tree.SimpleString) and "hf_" not in str(node.value.value):
+            return True  # a docstring
+        return not self._never_returns(self.evaluate(node.value), node.value)
+
+    def _returned(self, node: tree.Return) -> bool:
+        self.returns.append(self.evaluate(node.value) if node.value is not None else Known(None))
+        return False
+
+    def _raised(self, node: tree.Raise) -> bool:
+        self.evaluate(node.exc)
+        return False
+
+    def _left(self, _node: tree.Break | tree.Continue) -> bool:
+        return False
+
+    def _declared(self, node: tree.Global | tree.Nonlocal) -> None:
+        outer = self.scope.module_scope if isinstance(node, tree.Global) else (self.scope.parent or self.scope)
+        self.scope.outer.update({item.name.value: outer for item in node.names})
+
+    def _imported(self, node: tree.Import | tree.ImportFrom) -> None:
+        self._import(node)
+
+    def _deleted(self, node: tree.Del) -> None:
+        self._delete(node.target)
+
+    def _asserted(self, node: tree.Assert) -> None:
+        self.later_guards += self.guards_of(self.evaluate(node.test), positive=True)
 
     def _never_returns(self, _value: Value, node: tree.Expression) -> bool:
         if not isinstance(node, tree.Call):
@@ -390,10 +401,27 @@ class Statements(Definitions):
 
     STATEMENTS: ClassVar[dict[type, Callable[[Any, Any], Any]]] = {
         **Definitions.STATEMENTS,
+        tree.SimpleStatementLine: _line,
         tree.If: _if,
         tree.For: _loop,
         tree.While: _loop,
         tree.With: _with,
         tree.Try: _try,
         tree.Match: _match,
+    }
+    SMALL: ClassVar[dict[type, Callable[[Any, Any], bool | None]]] = {
+        tree.Assign: _assigned,
+        tree.Expr: _expression,
+        tree.AnnAssign: _annotated_assignment,
+        tree.AugAssign: _augmented,
+        tree.Import: _imported,
+        tree.ImportFrom: _imported,
+        tree.Return: _returned,
+        tree.Raise: _raised,
+        tree.Break: _left,
+        tree.Continue: _left,
+        tree.Global: _declared,
+        tree.Nonlocal: _declared,
+        tree.Del: _deleted,
+        tree.Assert: _asserted,
     }

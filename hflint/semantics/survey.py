@@ -6,13 +6,12 @@ import ast
 import re
 import sys
 from dataclasses import dataclass, field
-from enum import Enum
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from hflint.facts.libraries import argument_changes, may_be_gone
 from hflint.semantics.catalog import LIBRARIES, call_kind
 from hflint.semantics.gate import TOKEN
-from hflint.semantics.lines import first_line, lines_of, split_lines
+from hflint.semantics.lines import first_line, split_lines
 from hflint.semantics.names import (
     LOCAL_MAKER,
     carriers,
@@ -24,6 +23,7 @@ from hflint.semantics.names import (
     targets_of,
 )
 from hflint.semantics.objects import LibraryCall, Trainer, TrainingArguments
+from hflint.semantics.units import Kind, Survey, Unit
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -45,59 +45,6 @@ _NO_NODES = frozenset(
     {"ctx", "op", "ops", "type_comment", "attr", "id", "arg", "name", "asname", "module", "level", "kind", "conversion"}
     | {"is_async", "simple", "rest", "names", "lineno", "tag", "type_ignores", "type_params"}
 )
-
-
-class Kind(Enum):
-    """What a unit is."""
-
-    IMPORT = "import"
-    FUNCTION = "function"
-    CLASS = "class"  # without the bodies of its methods
-    METHOD = "method"  # a body
-    OTHER = "other"
-
-
-@dataclass(eq=False, slots=True)
-class Unit:
-    """A top-level statement, or the body of a method: its lines, from 1, and the names that it has to do with."""
-
-    kind: Kind
-    name: str = ""
-    lines: tuple[int, ...] = ()
-    size: int = 0  # lines from the first to the last, methods included
-    methods: list[Unit] = field(default_factory=list)
-    is_star: bool = False
-    is_main: bool = False  # only happens when the module is the program itself
-    is_constant: bool = False  # an assignment of something that nothing can change
-    is_local: bool = False  # an import of what may be the project's own
-    bound: set[str] = field(default_factory=set)
-    used: set[str] = field(default_factory=set)
-    called: set[str] = field(default_factory=set)  # by themselves or through an attribute
-    bases: set[str] = field(default_factory=set)
-    annotated: set[str] = field(default_factory=set)
-    attributes: set[str] = field(default_factory=set)
-    stored: set[str] = field(default_factory=set)  # names whose attributes or items are set
-    handled: set[str] = field(default_factory=set)  # names whose methods are called
-    given: set[str] = field(default_factory=set)  # names that calls are given
-    changed: set[str] = field(default_factory=set)  # names whose object a simple statement may change
-    flows: list[tuple[set[str], set[str]]] = field(
-        default_factory=list
-    )  # assignments: targets, and the names in the value
-    me: str = ""  # what a method calls its instance; its attributes are named ".name" below
-    parameters: set[str] = field(default_factory=set)
-    imports: bool = False  # a library's name inside a definition, or one that some version lacks
-    secret: bool = False
-
-
-@dataclass(eq=False, slots=True)
-class Survey:
-    """A module: its units in order, and how the names that it imports make something that rules are about."""
-
-    units: list[Unit]
-    stars: list[str]  # the modules of its star imports, dots included
-    makers: set[str]
-    parents: set[str]
-    typed: set[str]
 
 
 class TooDeepError(Exception):
@@ -127,6 +74,7 @@ def survey(text: str) -> Survey | None:
         {name for name, found in roles.items() if "call" in found},
         {name for name, found in roles.items() if "base" in found},
         set(roles),
+        lines,
     )
 
 
@@ -157,7 +105,7 @@ class _Reader:
     def unit(self, node: ast.stmt, lines: list[str]) -> Unit:
         """The unit of a top-level statement."""
         found = self.found
-        found.lines = lines_of(node, lines)
+        found.node = node
         found.size = (node.end_lineno or node.lineno) - node.lineno
         if isinstance(node, ast.ClassDef):
             self._class(node, lines)
@@ -195,10 +143,6 @@ class _Reader:
                 rest.append(one)
         self._walk(rest, inner)
         found.used |= around.loads | (inner.loads - inner.stores)
-        for method in found.methods:
-            method.lines = tuple(line for line in found.lines if method.lines[0] <= line <= method.lines[1])
-        bodies = {line for method in found.methods for line in method.lines}
-        found.lines = tuple(line for line in found.lines if line not in bodies)
 
     def _method(self, node: ast.FunctionDef | ast.AsyncFunctionDef, cls: Unit, inner: _Scope) -> Unit:
         reader = _Reader(self.roles)
@@ -212,7 +156,7 @@ class _Reader:
         reader._function(node, scope)
         found.used |= scope.loads
         found.size = (node.end_lineno or node.lineno) - node.lineno
-        found.lines = (first_line(node.body[0]), node.end_lineno or node.lineno)  # made whole by the class
+        found.body = first_line(node.body[0]), node.end_lineno or node.lineno
         inner.stores.add(node.name)
         cls.annotated |= found.annotated
         for one in node.decorator_list:

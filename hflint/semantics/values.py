@@ -21,7 +21,10 @@ MISSING: Any = object()  # "not a constant", where None would be one
 WIDEST = 8  # alternatives that a value may have before it is unknown
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+# Values are made by the hundred thousand: nothing changes them, but to have Python see to that would take half of the time to make them.
+
+
+@dataclass(slots=True, eq=False)
 class Place:
     """A node of a module; its span is worked out only when it is asked for."""
 
@@ -78,7 +81,7 @@ class _Absent(Value):
 ABSENT = _Absent()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, unsafe_hash=True)
 class Unknown(Value):
     """Anything at all, and why nothing more is known."""
 
@@ -96,7 +99,7 @@ class Unknown(Value):
 UNKNOWN = Unknown()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class Known(Value):
     """A constant: str, bytes, int, float, complex, bool, None or Ellipsis."""
 
@@ -118,7 +121,7 @@ class Known(Value):
         return repr(self.value)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, unsafe_hash=True)
 class Symbol(Value):
     """A name of another module, by its full dotted name, such as `torch.bfloat16`."""
 

@@ -60,8 +60,8 @@ def _severity(call: LibraryCall, change: Change, versions: Mapping[str, Range], 
 
 def _is_harmless(call: LibraryCall, change: Change, context: Context) -> bool:
     """Whether what it asks for happens in any case, or may be that."""
-    if change.delete:
-        return True
+    if change.delete or not change.values:
+        return change.delete
     code = context.program.rewriter.argument_code(call, change.name) or ""
     open_value = bool(change.values) and call.argument(change.name).constant is MISSING
     return open_value or change.mended(code) == ""

@@ -39,16 +39,12 @@ _KINDS = {
 @rule("HF801", "dependency-range", Severity.ERROR)
 def check(use: Import | NameUse | LibraryCall, context: Context) -> Iterator[Finding]:
     """The first use of a library in a file stands for the file."""
-    uses = [
-        one
-        for one in context.program.objects
-        if isinstance(one, Import | NameUse | LibraryCall) and not one.where.guards
-    ]
-    if not uses or use is not uses[0] or _INSTALLS.search(context.program.source.text):
+    uses = (one for one in context.program.objects if _is_use(one))
+    if use is not next(uses, None) or _INSTALLS.search(context.program.source.text):
         return
     told: set[frozenset[str]] = set()
     for conflict in (*refused(context.versions), *broken(context.versions)):
-        place = next((one for one in uses if _is_hit(one, conflict)), None)
+        place = next((one for one in context.program.objects if _is_use(one) and _is_hit(one, conflict)), None)
         both = frozenset({conflict.library.library, conflict.other.library})
         if place is not None and both not in told:
             told.add(both)
@@ -57,6 +53,10 @@ def check(use: Import | NameUse | LibraryCall, context: Context) -> Iterator[Fin
                 _message(conflict),
                 no_fix="fixes change code only, and which versions to allow is the project's to decide",
             )
+
+
+def _is_use(one: Object) -> bool:
+    return isinstance(one, Import | NameUse | LibraryCall) and not one.where.guards
 
 
 def _is_hit(use: Object, conflict: Conflict) -> bool:
