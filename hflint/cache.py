@@ -12,16 +12,16 @@ import json
 import os
 from contextlib import suppress
 from dataclasses import asdict
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import hflint
 from hflint.findings import Confidence, Edit, Finding, Fix, Related, Safety, Severity, Span
+from hflint.semantics.importers import imported, python_files
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
+    from hflint.check import FileReport
     from hflint.project import Project
 
 FOLDER = ".hflint_cache"
@@ -48,46 +48,84 @@ class Cache:
     def __init__(self, project: Project) -> None:
         self._root = project.folder
         self._path = self._root / FOLDER / f"{_fingerprint(project)}.json"
-        self._entries = _load(self._path)
-        self._changed = False
+        self._states, self._entries = _load(self._path)
+        self._put: set[str] = set()  # keys of the entries that this run has made
 
     def get(self, path: Path, content: str) -> tuple[Finding, ...] | None:
         """The findings of a file with that content hash; None where they are not known."""
         match self._entries.get(self._key(path)):
-            case [known, dict(reads), list(packed)] if known == content:
-                if all(_digest_of(self._root / other) == state for other, state in reads.items()):
+            case [known, dict(reads), list(importers_of), list(packed)] if known == content:
+                read = all(_digest_of(self._root / other) == state for other, state in reads.items())
+                if read and (not importers_of or self._newly_imported.isdisjoint(importers_of)):
                     with suppress(KeyError, TypeError, ValueError):
                         return tuple(_unpack(one) for one in packed)
         return None
 
-    def put(self, path: Path, content: str, findings: tuple[Finding, ...], reads: Iterable[Path]) -> None:
-        """Remember the findings of a file, which depend on the modules that it `reads`, too."""
-        states = {self._key(other): _digest_of(other) for other in sorted(reads)}
-        self._entries[self._key(path)] = [content, states, [asdict(finding) for finding in findings]]
-        self._changed = True
+    def put(self, content: str, report: FileReport) -> None:
+        """Remember the findings of a file with that content hash, and on what else of the project they depend."""
+        states = {self._key(other): _digest_of(other) for other in sorted(report.reads)}
+        packed = [asdict(finding) for finding in report.findings]
+        key = self._key(report.path)
+        self._entries[key] = [content, states, sorted(report.importers_of), packed]
+        self._put.add(key)
 
     def save(self) -> None:
-        """Write what is new; entries of files that are gone are dropped."""
-        if not self._changed:
+        """Write what is new; entries of files that are gone, or that have new importers, are dropped."""
+        if not self._put:
             return
-        entries = {key: entry for key, entry in self._entries.items() if (self._root / key).exists()}
+        entries = {key: entry for key, entry in self._entries.items() if self._is_kept(key, entry)}
+        states = {self._key(path): _state(path) for path in python_files(self._root)} if _depends(entries) else {}
         with suppress(OSError):
             _prepare(self._path.parent)
-            _write(self._path, json.dumps(entries, separators=(",", ":")))
+            _write(self._path, json.dumps({"files": states, "entries": entries}, separators=(",", ":")))
             _prune(self._path.parent)
-        self._changed = False
+        self._put.clear()
+
+    def _is_kept(self, key: str, entry: list[Any]) -> bool:
+        is_current = key in self._put or not entry[2] or self._newly_imported.isdisjoint(entry[2])
+        return is_current and (self._root / key).exists()
+
+    @cached_property
+    def _newly_imported(self) -> set[str]:
+        """The names of modules that files import which are new, or have changed, since the entries were written."""
+        changed = (path for path in python_files(self._root) if self._states.get(self._key(path)) != _state(path))
+        return {name for path in changed for name in imported(path)}
 
     def _key(self, path: Path) -> str:
         absolute = path.absolute()
         return absolute.relative_to(self._root).as_posix() if absolute.is_relative_to(self._root) else str(absolute)
 
 
-def _load(path: Path) -> dict[str, Any]:
+def _load(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The states of the project's files, and the entries."""
     try:
-        entries = json.loads(path.read_bytes())
+        match json.loads(path.read_bytes()):
+            case {"files": dict(states), "entries": dict(entries)}:
+                return states, {key: entry for key, entry in entries.items() if _is_entry(entry)}
     except (OSError, ValueError, RecursionError):
-        return {}
-    return entries if isinstance(entries, dict) else {}
+        pass
+    return {}, {}
+
+
+def _is_entry(entry: object) -> bool:
+    match entry:
+        case [str(), dict(), list(), list()]:
+            return True
+    return False
+
+
+def _depends(entries: dict[str, Any]) -> bool:
+    """Whether an entry depends on who imports a module."""
+    return any(entry[2] for entry in entries.values())
+
+
+def _state(path: Path) -> list[int]:
+    """What changes with a file's content."""
+    try:
+        found = path.stat()
+    except OSError:
+        return []
+    return [found.st_size, found.st_mtime_ns]
 
 
 def _prepare(folder: Path) -> None:

@@ -40,6 +40,7 @@ class FileReport:
     fixed: tuple[Finding, ...] = ()  # mended: `source` is the mended text then, and `before` the file as it is
     before: Source | None = None
     reads: frozenset[Path] = frozenset()  # other modules that the findings depend on
+    importers_of: frozenset[str] = frozenset()  # names of modules, on whose importers the findings depend
 
     @property
     def located(self) -> Source:
@@ -75,7 +76,7 @@ def check_source(source: Source, project: Project) -> FileReport:
     _ = project.versions, project.models  # raise what the user has to know before anything is contained below
     errors: list[str] = []
     kept: list[Finding] = []
-    project.modules.read.clear()
+    project.modules.start()
     with _contained("the analysis", errors):
         try:
             program = build_program(source, project.modules)
@@ -88,7 +89,8 @@ def check_source(source: Source, project: Project) -> FileReport:
         suppressed = apply_suppressions(source, found, active - failed)
         kept = [finding for finding in (*suppressed.kept, *suppressed.unused) if _is_shown(finding, project)]
     report = _report(source, [_adjusted(finding, project) for finding in kept], errors)
-    return replace(report, reads=frozenset(project.modules.read - {source.path.resolve()}))
+    reads = frozenset(project.modules.read - {source.path.resolve()})
+    return replace(report, reads=reads, importers_of=frozenset(project.modules.importers.asked))
 
 
 def mend(report: FileReport, project: Project) -> FileReport:

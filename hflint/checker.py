@@ -109,7 +109,7 @@ class Checker:
     def _remember(self, result: Result) -> None:
         report = result.report
         if self._cached and result.digest:
-            self._cache(self._projects.of(report.path)).put(report.path, result.digest, report.findings, report.reads)
+            self._cache(self._projects.of(report.path)).put(result.digest, report)
 
     def _cache(self, project: Project) -> Cache:
         if project.folder not in self._caches:

@@ -219,6 +219,36 @@ def test_a_change_in_an_imported_module_is_seen(parsed):
     assert parsed == ["train.py", "train.py"]
 
 
+HELPER = "from transformers import AutoModel\n\ndef load(name):\n    return AutoModel.from_pretrained(name)\n"
+OFFER = "from transformers import AutoTokenizer\n\ntokenizer = AutoTokenizer.from_pretrained('gpt2')\n"
+CALLER = "from helper import load\n\nload('gpt2')\n"
+CHANGER = "from helper import tokenizer\n\ntokenizer.pad_token = tokenizer.eos_token\n"
+
+
+@pytest.mark.parametrize(("code", "newcomer"), [(HELPER, CALLER), (OFFER, CHANGER)])
+def test_a_new_importer_of_a_module_is_seen(parsed, code, newcomer):
+    files = [write("helper.py", code), write("other.py", HEAD)]
+    run(files)
+    write("apart.py", "import json\n")
+    run(files)
+    assert parsed == ["helper.py", "other.py"]
+    write("importer.py", newcomer)
+    run([files[1]])
+    run(files)
+    assert parsed == ["helper.py", "other.py", "helper.py"]
+    run(files)
+    assert len(parsed) == 3
+
+
+def test_an_importer_that_is_checked_first_leaves_no_old_findings(parsed):
+    files = [write("helper.py", HELPER)]
+    run(files)
+    newcomer = write("importer.py", "from transformers import AutoModel\n" + CALLER)
+    run([newcomer])
+    run(files)
+    assert parsed == ["helper.py", "importer.py", "helper.py"]
+
+
 @pytest.mark.parametrize("change", [{"pedantic": True}, {"target": {"transformers": "4.57"}}, {"select": ["HF001"]}])
 def test_other_settings_and_versions_are_another_cache(change, parsed):
     files = [write("a.py", HEAD)]
@@ -253,8 +283,9 @@ def test_the_cache_keeps_itself_out_of_git():
         b"\xff\xfe",
         b"[]",
         b"[" * 100_000,
-        b'{"a.py": 1}',
-        b'{"a.py": ["x", {}, []]}',
+        b'{"files": {}, "entries": {"a.py": 1}}',
+        b'{"files": {}, "entries": {"a.py": ["x", {}, [], []]}}',
+        b'{"files": [], "entries": {}}',
         "fields",
         "severity",
         "reads",
@@ -267,15 +298,16 @@ def test_a_damaged_cache_is_none(damage):
     if isinstance(damage, bytes):
         path.write_bytes(damage)
     else:
-        entries = json.loads(path.read_text())
-        finding = entries["a.py"][2][0]
+        known = json.loads(path.read_text())
+        entry = known["entries"]["a.py"]
+        finding = entry[3][0]
         if damage == "fields":
             del finding["message"]
         elif damage == "severity":
             finding["severity"] = "fatal"
         else:
-            entries["a.py"][1] = {"gone.py": "0"}
-        path.write_text(json.dumps(entries))
+            entry[1] = {"gone.py": "0"}
+        path.write_text(json.dumps(known))
     assert [report.findings for report in run(files)] == [report.findings for report in first]
 
 
@@ -291,7 +323,7 @@ def test_the_cache_forgets_what_is_gone_and_what_is_old():
     write("b.py", HEAD + "x = 1\n")
     run(files[1:])
     (path,) = Path(cache.FOLDER).glob("*.json")
-    assert list(json.loads(path.read_text())) == ["b.py"]
+    assert list(json.loads(path.read_text())["entries"]) == ["b.py"]
     for number in range(cache.KEPT + 3):
         run(files[1:], target={"transformers": f"4.{40 + number}"})
     assert len(list(Path(cache.FOLDER).glob("*.json"))) == cache.KEPT

@@ -53,7 +53,7 @@ def _note_changers(objects: list[Object], modules: Modules) -> None:
         if (
             isinstance(one, Load)
             and not one.where.function
-            and (name := modules.changed_by(one.place.module.source.path))
+            and (name := modules.importers.changer_of(one.place.module.source.path))
         ):
             one.changes.append(Change("escape", name, UNKNOWN, one.place, one.where, certain=False))
 

@@ -7,26 +7,23 @@ say is one of several possibilities, never certain: the next caller may say some
 from __future__ import annotations
 
 import ast
-import os
 import re
 from array import array
 from contextlib import suppress
 from itertools import islice
-from pathlib import Path
 from typing import TYPE_CHECKING
-from weakref import WeakKeyDictionary
 
 from hflint.semantics import tree
 from hflint.semantics.choice import Selection
 from hflint.semantics.lines import first_line
 from hflint.semantics.module import Module
 from hflint.semantics.objects import Load
-from hflint.semantics.project import LARGEST
 from hflint.semantics.scopes import Class, Function
 from hflint.semantics.values import UNKNOWN, Known, Unknown, join
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from hflint.semantics.interpreter import Interpreter
     from hflint.semantics.project import Foreign, Modules
@@ -34,12 +31,7 @@ if TYPE_CHECKING:
 _ID = "pretrained_model_name_or_path"
 _MOST = 3  # modules whose calls are followed, for one module
 _LONGEST = 400  # lines that are followed in one of them
-_SKIPPED = frozenset({"venv", "env", "node_modules", "site-packages", "__pycache__", "build", "dist"})
-_FROM = re.compile(rb"from[ \t]+\.*([\w.]*)[ \t]+import[ \t]+(\([^)]*|[^\r\n#]*)")
-_IMPORT = re.compile(rb"\n[ \t]*import[ \t]+([\w.]+)")
-_NAME = re.compile(rb"\b[a-z_]\w*")  # of what may be a module
 _CALL = 1000  # characters of a call
-_FILES = 1500  # of a project; of a larger one nobody knows who calls what
 _VALUE = r"(?:[fr]?[\"'(]|[\w.]*(?:[Cc]onfig|[Cc]fg|[Aa]rg|[Pp]arse|[Ss]etting)\w*\()"  # of a name that may be an id, or hold one
 _PARAMETER = re.compile(r"parameter (\w+)$")
 
@@ -110,9 +102,7 @@ def _wanted(run: Interpreter, parameters: set[str]) -> Wanted:
 
 def _callers(path: Path, wanted: Wanted, modules: Modules) -> Iterator[tuple[Foreign, Module]]:
     """The modules that give one of these parameters something that may be known, each with the statements in which they do."""
-    if modules not in _IMPORTERS:
-        _IMPORTERS[modules] = _Importers(modules._folder)  # noqa: SLF001 - this module is a part of that class
-    told = ((other, text) for other in _IMPORTERS[modules].of(path) if _says(text := _text_of(other), wanted))
+    told = ((other, text) for other in modules.importers.of(path) if _says(text := _text_of(other), wanted))
     for other, text in islice(told, _MOST):
         lines = _lines_that_call(text, wanted)
         found = modules.find(other, _relative(other)) if lines else None
@@ -127,57 +117,9 @@ def _text_of(path: Path) -> str:
         return ""
 
 
-class _Importers:
-    """Which files of a project import a module of some name; each file is read once."""
-
-    def __init__(self, folder: Path) -> None:
-        self._files: dict[bytes, list[Path]] = {}
-        count = 0
-        for root, folders, files in os.walk(folder):
-            folders[:] = sorted(name for name in folders if not name.startswith(".") and name not in _SKIPPED)
-            paths = [Path(root, name) for name in sorted(files) if name.endswith(".py")]
-            count += len(paths)
-            if count > _FILES:
-                self._files = {}
-                return
-            for path in paths:
-                for imported in _imported(path):
-                    self._files.setdefault(imported, []).append(path)
-
-    def of(self, path: Path) -> list[Path]:
-        """The files that may import a module, those included that import it from the package that offers it."""
-        found = dict.fromkeys(self._files.get(_module_name(path).encode(), ()))
-        if path.parent / "__init__.py" in found:
-            found.update(dict.fromkeys(self._files.get(path.parent.name.encode(), ())))
-        return [one for one in found if one != path]
-
-
-_IMPORTERS: WeakKeyDictionary[Modules, _Importers] = WeakKeyDictionary()
-
-
 def _relative(path: Path) -> str:
     """A module's name as a relative import in it would give it."""
     return "." if path.name == "__init__.py" else f".{path.stem}"
-
-
-def _module_name(path: Path) -> str:
-    """The last part of a module's dotted name."""
-    return path.parent.name if path.name == "__init__.py" else path.stem
-
-
-def _imported(path: Path) -> set[bytes]:
-    """The names in a file's imports that may be a module's: the last parts of what it imports from, and what it imports."""
-    try:
-        data = path.read_bytes()
-    except OSError:
-        return set()
-    if len(data) > LARGEST:
-        return set()
-    found = {source.rpartition(b".")[2] for source in _IMPORT.findall(b"\n" + data)}
-    for source, names in _FROM.findall(data):
-        found.add(source.rpartition(b".")[2])
-        found.update(_NAME.findall(names))
-    return found
 
 
 def _lines_that_call(text: str, wanted: Wanted) -> list[int]:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-import re
 import sys
+from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from hflint.files import FileError, display_name, read_source
 from hflint.semantics.catalog import LIBRARIES
 from hflint.semantics.choice import Outline, outline
+from hflint.semantics.importers import LARGEST, Importers
 from hflint.semantics.module import Module
 from hflint.semantics.survey import TooDeepError, survey
 
@@ -21,32 +22,10 @@ if TYPE_CHECKING:
     from hflint.files import Source
     from hflint.semantics.units import Survey
 
-LARGEST = 200_000  # bytes of a module that is followed into
 KEPT = 400  # parsed statements that are kept from one program to the next, of some 50 KB each
 _FOREIGN = (
     LIBRARIES | sys.stdlib_module_names | {"torch", "numpy", "pandas", "tqdm", "sklearn", "scipy", "tensorflow", "jax"}
 )
-
-
-_SKIPPED = frozenset({"venv", "env", "node_modules", "site-packages", "__pycache__", "build", "dist"})
-_CHANGES = re.compile(
-    rb"\.(?:pad_token|pad_token_id|padding_side|add_special_tokens|add_tokens|resize_token_embeddings|config\.\w+\s*=[^=])\b"
-)
-_IMPORTS = re.compile(
-    rb"^[ \t]*(?:from[ \t]+([\w.]+)[ \t]+import[ \t]+\(?([\w, \t\r\n]*)|import[ \t]+([\w., \t]+))", re.MULTILINE
-)
-
-
-def _changing_imports(path: Path) -> set[str]:
-    """The last parts of the modules that a file imports, where it sets attributes of the kind that rules ask about."""
-    try:
-        data = path.read_bytes() if path.stat().st_size <= LARGEST else b""
-    except OSError:
-        return set()
-    if not _CHANGES.search(data):
-        return set()
-    names = b" ".join(part for found in _IMPORTS.findall(data) for part in found)
-    return {one.rpartition(".")[2] for one in re.split(r"[\s,]+", names.decode("utf-8", "replace")) if one}
 
 
 class Foreign:
@@ -109,14 +88,17 @@ class Modules:
     def __init__(self, folder: Path) -> None:
         self._folder = folder.resolve()
         self._known: dict[Path, Foreign | None] = {}
-        self._files: dict[Path, bool] = {}
+        self._listed: dict[str, tuple[frozenset[str], frozenset[str]]] = {}
+        self._starts: dict[tuple[str, int], list[str]] = {}
         self._parsed: dict[tuple[Path, int], Module] = {}
         self._found: dict[tuple[str, str], tuple[Foreign | None, str] | None] = {}
+        self.importers = Importers(self._folder)
         self.read: set[Path] = set()  # what was asked for since `start`, found or not: what a program depends on
 
     def start(self) -> None:
         """Begin another program. It finds what earlier ones parsed, as long as that is not too much to keep."""
         self.read = set()
+        self.importers.asked = set()
         for key in list(self._parsed)[:-KEPT]:
             del self._parsed[key]
 
@@ -151,71 +133,74 @@ class Modules:
     def _find(self, importer: Path, name: str) -> tuple[Foreign | None, str] | None:
         level = len(name) - len(name.lstrip("."))
         parts = name.lstrip(".").split(".") if name.strip(".") else []
-        if not level and (not parts or self._is_foreign(parts[0], importer.parent)):
+        beside = str(importer.parent)
+        if not level and (not parts or self._is_foreign(parts[0], beside)):
             return None
-        for root in self._roots(importer, level):
+        if (beside, level) not in self._starts:
+            self._starts[beside, level] = self._roots(importer.parent, level)
+        for root in self._starts[beside, level]:
             found = self._below(root, parts, is_package=level > 0)
             if found is not None:
                 return found
         return None
 
-    def changed_by(self, path: Path) -> str | None:
-        """A module of the project that imports this one and changes objects of the libraries: its file's name."""
-        stem = path.parent.name if path.name == "__init__.py" else path.stem
-        return next((name for name in sorted(self._changers.get(stem, ())) if name != path.name), None)
-
-    @cached_property
-    def _changers(self) -> dict[str, set[str]]:
-        """For the last part of a module's name, the files that import it and set attributes of the kind that rules ask about."""
-        found: dict[str, set[str]] = {}
-        for folder, folders, files in os.walk(self._folder):
-            folders[:] = [name for name in folders if not name.startswith(".") and name not in _SKIPPED]
-            for name in files:
-                if name.endswith(".py"):
-                    for stem in _changing_imports(Path(folder, name)):
-                        found.setdefault(stem, set()).add(name)
-        return found
-
-    def _is_foreign(self, top: str, beside: Path) -> bool:
+    def _is_foreign(self, top: str, beside: str) -> bool:
         if top not in _FOREIGN:
             return False
-        own = (beside / f"{top}.py", beside / top / "__init__.py", self._folder / top / "__init__.py")
-        return top not in LIBRARIES or not any(self._is_file(path) for path in own)  # a copy of its own, or a namesake
+        own = self._has(beside, f"{top}.py") or any(
+            self._has(f"{folder}/{top}", "__init__.py") for folder in (beside, str(self._folder))
+        )
+        return top not in LIBRARIES or not own  # a copy of its own, or a namesake
 
-    def _roots(self, path: Path, level: int) -> list[Path]:
+    def _roots(self, folder: Path, level: int) -> list[str]:
         """Where an import starts: the package for a relative one; for others the script's folder, its package's, the project's, `src`."""
         if level:
-            folder = path.parent
+            start = folder
             for _ in range(level - 1):
-                folder = folder.parent
-            return [folder] if folder.is_relative_to(self._folder) else []
-        package = path.parent
+                start = start.parent
+            return [str(start)] if start.is_relative_to(self._folder) else []
+        package = folder
         while (
-            package.is_relative_to(self._folder) and self._is_file(package / "__init__.py") and package != self._folder
+            package.is_relative_to(self._folder) and self._has(str(package), "__init__.py") and package != self._folder
         ):
             package = package.parent
-        found = [path.parent, package, self._folder, self._folder / "src"]
-        return [root for root in dict.fromkeys(found) if root.is_relative_to(self._folder)]
+        found = [folder, package, self._folder, self._folder / "src"]
+        return [str(root) for root in dict.fromkeys(found) if root.is_relative_to(self._folder)]
 
-    def _below(self, root: Path, parts: list[str], *, is_package: bool) -> tuple[Foreign | None, str] | None:
+    def _below(self, root: str, parts: list[str], *, is_package: bool) -> tuple[Foreign | None, str] | None:
         """The longest part of a dotted name that is a module below a folder."""
-        folder = root
-        best: tuple[Path | None, int] | None = None
-        if is_package and self._is_file(root / "__init__.py"):
-            best = root / "__init__.py", 0
+        folder, depth = root, -1
+        best = ""  # the module's file; none for a folder without `__init__.py`
+        if is_package and self._has(root, "__init__.py"):
+            best, depth = f"{root}/__init__.py", 0
         for count, part in enumerate(parts, 1):
-            if self._is_file(folder / part / "__init__.py"):
-                best, folder = (folder / part / "__init__.py", count), folder / part
-                continue
-            if self._is_file(folder / f"{part}.py"):
-                best = folder / f"{part}.py", count
-            elif (folder / part).is_dir():
-                best, folder = (None, count), folder / part
-                continue
-            break
-        if best is None:
+            inner = f"{folder}/{part}"
+            if self._has(inner, "__init__.py"):
+                best, depth, folder = f"{inner}/__init__.py", count, inner
+            elif self._has(folder, f"{part}.py"):
+                best, depth = f"{inner}.py", count
+                break
+            elif part in self._inside(folder)[1]:
+                best, depth, folder = "", count, inner
+            else:
+                break
+        if depth < 0:
             return None
-        return (self._module(best[0]) if best[0] else None), ".".join(parts[best[1] :])
+        return (self._module(Path(best)) if best else None), ".".join(parts[depth:])
+
+    def _has(self, folder: str, file: str) -> bool:
+        return file in self._inside(folder)[0]
+
+    def _inside(self, folder: str) -> tuple[frozenset[str], frozenset[str]]:
+        """The names of the files and of the folders in a folder, looked up once: imports ask for many that are not there."""
+        if folder not in self._listed:
+            files: set[str] = set()
+            folders: set[str] = set()
+            with suppress(OSError), os.scandir(folder) as entries:
+                for entry in entries:
+                    (folders if entry.is_dir() else files).add(entry.name)
+            self._listed[folder] = frozenset(files), frozenset(folders)
+        return self._listed[folder]
 
     def _module(self, path: Path) -> Foreign | None:
         if path not in self._known:
@@ -225,9 +210,3 @@ class Modules:
             except (FileError, OSError):
                 self._known[path] = None
         return self._known[path]
-
-    def _is_file(self, path: Path) -> bool:
-        known = self._files.get(path)
-        if known is None:
-            known = self._files[path] = path.is_file()
-        return known
