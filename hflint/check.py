@@ -86,6 +86,7 @@ def check_source(source: Source, project: Project) -> FileReport:
             return _report(source, [], ["is nested too deeply to be followed"])
         active = project.codes - ignored_for(project.settings, source.path)
         found, failed = _judge(program, active, project, errors)
+        program.close()
         suppressed = apply_suppressions(source, found, active - failed)
         kept = [finding for finding in (*suppressed.kept, *suppressed.unused) if _is_shown(finding, project)]
     report = _report(source, [_adjusted(finding, project) for finding in kept], errors)

@@ -44,7 +44,7 @@ def build_program(source: Source, modules: Modules | None = None) -> Program:
     ]
     if modules is not None:
         _note_changers(own, modules)
-    return Program(module, own)
+    return Program(module, own, interpreter.close)
 
 
 def _note_changers(objects: list[Object], modules: Modules) -> None:

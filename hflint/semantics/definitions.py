@@ -49,6 +49,7 @@ class Definitions(Imports):
         function = Function(
             node, self.scope, self.module, name, decorators, owner, self.defaults(node.params), self.guards
         )
+        self.holders.append(self.scope)
         if not function.is_stub:
             self.pending.append(function)
         self.scope.names[node.name.value] = self._decorated(function)
@@ -106,6 +107,7 @@ class Definitions(Imports):
             cls.shared = known.shared
             cls.shared.cls, cls.shared.names = cls, {}
         self.classes[node] = cls
+        self.holders.append(cls)
         names = [value.name for value in (*decorators, *cls.foreign_bases()) if isinstance(value, Symbol)]
         cls.is_record = any(name in (*_RECORDS, *_RECORD_BASES) for name in names)
         outer, outer_class = self.scope, self.defining

@@ -22,7 +22,7 @@ def explain(source: Source, line: int | None, project: Project) -> str:
     Raises:
         SyntaxProblem: the source does not parse.
     """
-    program = build_program(source)
+    program = build_program(source, project.modules)
     shown = [one for one in program.objects if not isinstance(one, Import | NameUse | AttributeUse | TextLiteral)]
     if line is not None:
         shown = [one for one in shown if line in _lines(one, program)]

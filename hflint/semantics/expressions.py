@@ -141,6 +141,7 @@ class Expressions(Operations):
             self.defaults(node.params),
         )
         function.guards = self.guards
+        self.holders.append(self.scope)
         self.pending.append(function)
         return function
 

@@ -131,6 +131,7 @@ class Imports(Assignment):
         """The names of a module of the project, each bound when it is asked for."""
         if module not in self.scopes:
             scope = self.scopes[module] = Scope()
+            self.holders.append(scope)
             scope.load = lambda name: self._load(module, scope, name)
         return self.scopes[module]
 

@@ -50,6 +50,15 @@ class Interpreter(Statements):
             for one, count in changes:
                 del one.changes[count:]
 
+    def close(self) -> None:
+        """Let go of what holds itself, a name in the scope of its function, so that Python need not look for it: that took a fifth of a run."""
+        for holder in (*self.holders, *self.instances.values()):
+            holder.clear()
+        for one in self.registry.values():
+            if isinstance(one, LibraryCall):
+                one.changes, one.arguments = [], {}
+        self.__dict__.clear()
+
     def _pass(self) -> None:
         self.scope = self.top
         self.scope.names = {}

@@ -9,7 +9,7 @@ from hflint.semantics.objects import LibraryCall, Object
 from hflint.semantics.rewrite import Rewriter
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from hflint.files import Source
     from hflint.semantics.module import Module
@@ -20,9 +20,11 @@ Kind = TypeVar("Kind", bound=Object)
 class Program:
     """What one source does with the libraries."""
 
-    def __init__(self, module: Module, objects: list[Object]) -> None:
+    def __init__(self, module: Module, objects: list[Object], close: Callable[[], None]) -> None:
+        """`close` lets go of all that the program is made of, once nobody asks for its objects any more."""
         self.module = module
         self.objects = objects
+        self.close = close
 
     @property
     def source(self) -> Source:

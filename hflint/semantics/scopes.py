@@ -43,6 +43,10 @@ class Scope(Store):
         self.touched: list[tuple[Store, str, Value | None, Value]] = []
         self.load: Callable[[str], None] | None = None  # binds a name of another module when it is first asked for
 
+    def clear(self) -> None:
+        """Hold nothing any more."""
+        self.names, self.load = {}, None
+
     def find(self, name: str) -> Value | None:
         """The value of a name here or in the scopes around, class bodies left out as Python does."""
         if name in self.outer:
@@ -163,6 +167,13 @@ class Class(Value):
     is_record: bool = False  # a dataclass, NamedTuple or pydantic model: its fields are its constructor's parameters
     shared: Instance | None = None
 
+    def clear(self) -> None:
+        """Hold nothing any more."""
+        self.scope.clear()
+        if self.shared is not None:
+            self.shared.clear()
+            self.shared = None
+
     def lineage(self) -> list[Class]:
         """This class and those of its bases that the program defines, nearest first."""
         found: list[Class] = [self]
@@ -232,6 +243,10 @@ class Instance(Store, Value):
         # What each method leaves in an attribute when it ends: methods are called in an order that the class does not know.
         self.left_by: dict[str, dict[str, Value]] = {}
         self.read: dict[str, list[Value]] = {}  # what was found in the attributes that were read
+
+    def clear(self) -> None:
+        """Hold nothing any more."""
+        self.names, self.left_by, self.read, self.handed_up = {}, {}, {}, []
 
     def note(self, method: str, before: dict[str, Value]) -> None:
         """Remember what a method assigned."""

@@ -93,6 +93,7 @@ class State(ABC):
         self.pending: list[Function] = []  # functions found, in order
         self.called: set[tree.Node] = set()  # the nodes of those that were followed
         self.classes: dict[tree.Node, Class] = {}
+        self.holders: list[Scope | Class] = [self.top]  # what may hold itself, of all passes
         self.defining: Class | None = None  # whose body is being followed
         self.is_possible = False  # what is called is one of several things
         self.patched: set[str] = set()  # names of other modules that the program assigns
