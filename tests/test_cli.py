@@ -550,6 +550,14 @@ def test_completion_knows_rules():
     assert process.stdout == "plain,unused-ignore\n"
 
 
+def test_explain_follows_other_modules_of_the_project():
+    Path("config.py").write_text('MODEL = "gpt2"\n')
+    Path("a.py").write_text(
+        "from transformers import AutoModel\nfrom config import MODEL\n\nmodel = AutoModel.from_pretrained(MODEL)\n"
+    )
+    assert "'gpt2'" in run("explain", "a.py").stdout
+
+
 def test_explain_says_what_is_understood():
     write("a.py")
     whole, line = run("explain", "a.py"), run("explain", "a.py:3")

@@ -6,5 +6,6 @@ libcst makes an object of every blank, which was a third of a run. `reading.py` 
 
 # One name for what the modules below define.
 from hflint.semantics.tree.base import *  # noqa: F403
+from hflint.semantics.tree.definitions import *  # noqa: F403
 from hflint.semantics.tree.expressions import *  # noqa: F403
 from hflint.semantics.tree.statements import *  # noqa: F403
