@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from hflint.semantics.callers import take_ids_from_callers
-from hflint.semantics.choice import outline
+from hflint.semantics.choice import outline_and_nodes
 from hflint.semantics.interpreter import Interpreter
 from hflint.semantics.module import Module, SyntaxProblem
 from hflint.semantics.objects import Change, Load
@@ -28,10 +28,12 @@ def build_program(source: Source, modules: Modules | None = None) -> Program:
     if modules is not None:
         modules.start()
     try:
-        found = modules.outline(source) if modules is not None else outline(source.text)
+        found, nodes = modules.outline(source) if modules is not None else outline_and_nodes(source.text)
     except TooDeepError:
         raise SyntaxProblem(1, 1, "is nested too deeply") from None
-    module = Module(source, found.selection)
+    except RecursionError as error:
+        raise SyntaxProblem(1, 1, f"cannot be parsed: {error}") from None
+    module = Module(source, found.selection, nodes)
     _ = module.tree  # a syntax error is raised here, before anything is followed
     interpreter = Interpreter(module, modules)
     interpreter.run()

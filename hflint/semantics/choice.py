@@ -5,19 +5,25 @@ A function or method that is left out is unknown code: what is handed to it is n
 
 from __future__ import annotations
 
+import ast
 import re
 from array import array
+from bisect import bisect_left, bisect_right
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from hflint.semantics.catalog import TRAINER_STEPS
+from hflint.semantics.lines import first_line
 from hflint.semantics.names import LOCAL_MAKER
 from hflint.semantics.survey import survey
+from hflint.semantics.tree.reading import read_statements
 from hflint.semantics.units import Kind
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
+    from hflint.semantics import tree
     from hflint.semantics.units import Survey, Unit
 
 # Attributes that change or read what rules ask about: a helper with one of them is followed where it is called.
@@ -88,17 +94,65 @@ class Statement:
 
 
 def outline(text: str) -> Outline:
-    """Read a module with `ast`.
+    """Read a module with `ast`, for those that import from it.
+
+    Raises:
+        TooDeepError: it is nested too deeply.
+    """
+    found = survey(text)
+    return _outline(found, _chosen(found)) if found is not None else Outline(None, [], [])
+
+
+def outline_and_nodes(text: str) -> tuple[Outline, tree.Module | None]:
+    """Read a module with `ast`, for its own check: with the nodes of the selection, where these need not be read from its lines.
 
     Raises:
         TooDeepError: it is nested too deeply.
     """
     found = survey(text)
     if found is None:
-        return Outline(None, [], [])
-    chooser = _Chooser(found)
+        return Outline(None, [], []), None
+    chosen = _chosen(found)
+    whole = _outline(found, chosen)
+    return whole, _nodes(found, chosen.chosen, whole.selection) if whole.selection is not None else None
+
+
+def _chosen(survey: Survey) -> _Chooser:
+    chooser = _Chooser(survey)
     chooser.run()
-    return Outline(_selection(found, found.units, chooser.chosen), _statements(found, chooser.bases), found.stars)
+    return chooser
+
+
+def _outline(survey: Survey, chooser: _Chooser) -> Outline:
+    selection = _selection(survey, survey.units, chooser.chosen)
+    return Outline(selection, _statements(survey, chooser.bases), survey.stars)
+
+
+def _nodes(survey: Survey, chosen: set[Unit], selection: Selection) -> tree.Module | None:
+    """The nodes of the chosen units; None where two statements share a line. The units are of no use afterwards."""
+    units = [unit for unit in survey.units if unit.node is not None]
+    places = [(first_line(unit.node), unit.node.end_lineno or 0) for unit in units if unit.node is not None]
+    if any(first <= last for (_, last), (first, _) in pairwise(places)):
+        return None
+    body = []
+    for unit in units:
+        if unit in chosen and unit.node is not None:
+            for method in unit.methods:
+                if method not in chosen and isinstance(method.node, ast.FunctionDef | ast.AsyncFunctionDef):
+                    method.node.body = [_left_out(method.node.body[0])]
+            body.append(unit.node)
+    lines = selection.lines
+    own = tuple(
+        (bisect_left(lines, first) + 1, bisect_right(lines, last))
+        for unit, (first, last) in zip(units, places, strict=True)
+        if unit in chosen
+    )
+    return read_statements(body, own, lambda number: survey.lines[number - 1])
+
+
+def _left_out(first: ast.stmt) -> ast.stmt:
+    """What stands for the body of a method that is left out, as `module.py` has it in the text."""
+    return ast.copy_location(ast.Expr(ast.Constant(...)), first)
 
 
 def _statements(survey: Survey, bases: set[str]) -> list[Statement]:

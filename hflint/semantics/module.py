@@ -30,10 +30,11 @@ class SyntaxProblem(Exception):  # noqa: N818 - it is a problem of the user's fi
 class Module:
     """A source and its nodes, read when they are asked for. Where they stand costs more, and waits for the first span."""
 
-    def __init__(self, source: Source, selection: Selection | None = None) -> None:
-        """`selection` is what to parse; None for all of it."""
+    def __init__(self, source: Source, selection: Selection | None = None, known: nodes.Module | None = None) -> None:
+        """`selection` is what to read; None for all of it. `known` are its nodes, where these were read already."""
         self.source = source
         self._selection = selection
+        self._known = known
         self._statements: dict[int, Concrete] = {}  # by their position
         self._spans: dict[nodes.Node, Span] = {}
 
@@ -44,7 +45,7 @@ class Module:
         Raises:
             SyntaxProblem: the source does not parse.
         """
-        return _read(self.source, self._selection)
+        return self._known if self._known is not None else _read(self.source, self._selection)
 
     def span(self, node: nodes.Node) -> Span:
         """The characters of a node, without the white space around it."""

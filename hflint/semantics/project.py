@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from hflint.files import FileError, display_name, read_source
 from hflint.semantics.catalog import LIBRARIES
-from hflint.semantics.choice import Outline, outline
+from hflint.semantics.choice import Outline, outline, outline_and_nodes
 from hflint.semantics.importers import LARGEST, Importers
 from hflint.semantics.module import Module
 from hflint.semantics.survey import TooDeepError, survey
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from hflint.files import Source
+    from hflint.semantics import tree
     from hflint.semantics.units import Survey
 
 KEPT = 400  # parsed statements that are kept from one program to the next, of some 50 KB each
@@ -56,6 +57,17 @@ class Foreign:
             TooDeepError: it is nested too deeply.
         """
         return outline(self.source.text)
+
+    def outline_and_nodes(self) -> tuple[Outline, tree.Module | None]:
+        """What there is to follow, and the nodes of the file's own part where they were not read before.
+
+        Raises:
+            TooDeepError: it is nested too deeply.
+        """
+        if "outline" in self.__dict__:
+            return self.outline, None
+        self.outline, nodes = outline_and_nodes(self.source.text)
+        return self.outline, nodes
 
     @property
     def survey(self) -> Survey | None:
@@ -102,8 +114,8 @@ class Modules:
         for key in list(self._parsed)[:-KEPT]:
             del self._parsed[key]
 
-    def outline(self, source: Source) -> Outline:
-        """What there is to follow in a file, read once for its own sake and for those that import it.
+    def outline(self, source: Source) -> tuple[Outline, tree.Module | None]:
+        """What there is to follow in a file, read once for its own sake and for those that import it; with its nodes the first time.
 
         Raises:
             TooDeepError: it is nested too deeply.
@@ -114,7 +126,7 @@ class Modules:
             known = Foreign(source, self._parsed)
             if len(source.text) <= LARGEST and path.is_relative_to(self._folder):
                 self._known[path] = known
-        return known.outline
+        return known.outline_and_nodes()
 
     def find(self, importer: Path, name: str) -> tuple[Foreign | None, str] | None:
         """The module that an import of `name` reaches, and what is left of the name within it.

@@ -38,6 +38,8 @@ class Rewriter:
     def argument_code(self, call: LibraryCall, name: str) -> str | None:
         """The source text of an argument's value."""
         arg = self._argument(call, name)
+        if arg is not None and isinstance(arg.value, tree.Name):  # most are, and a name is its own text
+            return arg.value.value
         return self.module.code(arg.value) if arg is not None else None
 
     def set_argument(self, call: LibraryCall, name: str, code: str) -> Edits | None:

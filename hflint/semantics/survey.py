@@ -148,7 +148,7 @@ class _Reader:
         reader = _Reader(self.roles)
         reader.nested = True
         found = reader.found
-        found.kind, found.name = Kind.METHOD, node.name
+        found.kind, found.name, found.node = Kind.METHOD, node.name, node
         first = [*node.args.posonlyargs, *node.args.args][:1]
         found.me = first[0].arg if first else ""
         found.parameters = {arg.arg for arg in parameters_of(node.args)}

@@ -9,6 +9,7 @@ from libcst.metadata import MetadataWrapper, PositionProvider
 
 from hflint.files import Source, read_source
 from hflint.semantics import tree
+from hflint.semantics.choice import outline_and_nodes
 from hflint.semantics.lines import split_lines
 from hflint.semantics.module import Module
 from hflint.semantics.tree import concrete, reading
@@ -79,6 +80,19 @@ def test_odd_syntax_is_the_same_from_both(text):
 def test_files_are_the_same_from_both(path):
     text = read_source(path).text
     assert shape(nodes_of(text)) == shape(concrete.read_module(text))
+
+
+@pytest.mark.parametrize("path", FILES[::5], ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_nodes_made_with_the_choice_are_those_of_the_chosen_lines(path):
+    source = read_source(path)
+    found, nodes = outline_and_nodes(source.text)
+    again = Module(source, found.selection).tree
+    assert nodes is not None
+    assert (shape(nodes), nodes.lines) == (shape(again), again.lines)
+
+
+def test_statements_that_share_a_line_are_read_from_it():
+    assert outline_and_nodes("from transformers import AutoModel; m = AutoModel.from_pretrained('gpt2')\n")[1] is None
 
 
 @pytest.mark.parametrize("text", [*ODD, "x = 1\n\n\ndef f():\n    return (g(a, b=(1)), )  # c\n\n\ny = f(x)"])

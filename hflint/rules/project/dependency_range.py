@@ -56,7 +56,7 @@ def check(use: Import | NameUse | LibraryCall, context: Context) -> Iterator[Fin
 
 
 def _is_use(one: Object) -> bool:
-    return isinstance(one, Import | NameUse | LibraryCall) and not one.where.guards
+    return not one.where.guards and isinstance(one, (Import, NameUse, LibraryCall))
 
 
 def _is_hit(use: Object, conflict: Conflict) -> bool:

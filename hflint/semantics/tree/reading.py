@@ -28,6 +28,13 @@ def read_module(text: str, lines: Callable[[int], str]) -> tree.Module:
     return tree.Module(found, tuple(_together(places, one) for one in found))
 
 
+def read_statements(
+    body: Sequence[ast.stmt], places: tuple[tuple[int, int], ...], lines: Callable[[int], str]
+) -> tree.Module:
+    """The nodes of statements, none of which shares a line with another; `places` are their first and last lines."""
+    return tree.Module(_Reader(lines).block(body), places)
+
+
 def read_expression(text: str) -> tree.Expression:
     """The node of an expression.
 
