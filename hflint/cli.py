@@ -44,6 +44,11 @@ def main() -> None:
     from hflint.memory import collect_seldom
 
     collect_seldom()
+    try:
+        Path.cwd()
+    except OSError:
+        click.echo("error: the current folder is not there any more", err=True)
+        sys.exit(2)
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")  # whatever the terminal's encoding, code is shown
@@ -140,6 +145,8 @@ def lock(**options: Any) -> None:
     """Ask the hub what the used models and datasets are, and write hflint.lock."""
     from hflint.facts.commands import LockOptions, run_lock
 
+    if options["check"] and (options["upgrade"] or options["offline"]):
+        raise click.UsageError("--check asks nobody, and goes with neither --upgrade nor --offline")
     sys.exit(run_lock(LockOptions(**options)))
 
 

@@ -558,6 +558,22 @@ def test_explain_follows_other_modules_of_the_project():
     assert "'gpt2'" in run("explain", "a.py").stdout
 
 
+@pytest.mark.parametrize("option", ["--offline", "--upgrade"])
+def test_a_lock_is_checked_or_written(option):
+    result = run("lock", ".", "--check", option)
+    assert result.exit_code == 2
+    assert "--check asks nobody" in result.stderr
+
+
+@pytest.mark.parametrize("command", ["check", "explain a.py", "lock", "model gpt2", "verify"])
+def test_a_current_folder_that_is_gone_is_one_line(tmp_path, monkeypatch, command):
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    result = run(*command.split())
+    assert (result.exit_code, result.stderr) == (2, "error: the current folder is not there any more\n")
+
+
 def test_explain_says_what_is_understood():
     write("a.py")
     whole, line = run("explain", "a.py"), run("explain", "a.py:3")

@@ -62,8 +62,6 @@ def run_model(options: ModelOptions) -> int:
         return _complain(str(error))
     except BrokenPipeError:
         raise
-    except FileNotFoundError:
-        return _complain("the current folder is not there any more")
     except OSError as error:
         return _complain(error.strerror or str(error))
 

@@ -241,14 +241,6 @@ def test_a_damaged_lock_is_one_line(lock, capsys):
     assert capsys.readouterr().err.count("\n") == 1
 
 
-def test_a_folder_that_is_gone_is_one_line(tmp_path, monkeypatch, capsys):
-    (tmp_path / "gone").mkdir()
-    monkeypatch.chdir(tmp_path / "gone")
-    (tmp_path / "gone").rmdir()
-    assert run_model(ModelOptions("gpt2")) == 2
-    assert capsys.readouterr().err == "error: the current folder is not there any more\n"
-
-
 def test_nothing_heavy_is_imported(lock):
     code = (
         "import sys; from hflint.facts.model_command import *; run_model(ModelOptions('acme/8b'));"
