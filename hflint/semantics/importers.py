@@ -33,6 +33,7 @@ class Importers:
 
     def of(self, path: Path) -> list[Path]:
         """The files that may import a module, those included that import it from the package that offers it."""
+        path = path.absolute()
         self.asked |= {module_name(path), path.parent.name}
         found = dict.fromkeys(self._importing.get(module_name(path), ()))
         if path.parent / "__init__.py" in found:
@@ -41,8 +42,9 @@ class Importers:
 
     def changer_of(self, path: Path) -> str | None:
         """The name of a file that imports a module and sets attributes of the kind that rules ask about."""
-        self.asked.add(module_name(path))
-        return next((name for name in sorted(self._changing.get(module_name(path), ())) if name != path.name), None)
+        stem = module_name(path.absolute())
+        self.asked.add(stem)
+        return next((name for name in sorted(self._changing.get(stem, ())) if name != path.name), None)
 
     @cached_property
     def _importing(self) -> dict[str, list[Path]]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from hflint.check import check_source
@@ -100,9 +102,11 @@ def test_stays_silent(report_of, code):
         ("app/test_it.py", False),
     ],
 )
-def test_the_code_that_the_declared_packages_are_for(tmp_path, name, is_found):
+@pytest.mark.parametrize("is_relative", [False, True])
+def test_the_code_that_the_declared_packages_are_for(tmp_path, monkeypatch, name, is_found, is_relative):
+    monkeypatch.chdir(tmp_path)
     (tmp_path / "pyproject.toml").write_text('[project]\nname = "app"\ndependencies = ["transformers", "torch"]\n')
-    path = tmp_path / name
+    path = Path(name) if is_relative else tmp_path / name
     project = Projects(overrides={"select": ["HF802"]}).of_folder(tmp_path)
     code = b"from transformers import TrainingArguments\nargs = TrainingArguments('o')\n"
     findings = check_source(source_from_bytes(code, path, name), project).findings

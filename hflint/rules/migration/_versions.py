@@ -62,7 +62,7 @@ def imports_unsloth(context: Context) -> bool:
 
 def is_copied(context: Context) -> bool:
     """Whether a file is a copy of one of transformers', to be put in its place: it imports several neighbours that only the library has."""
-    folder = context.program.source.path.parent
+    folder = context.program.source.path.absolute().parent
     imported = {(len(dots), name) for dots, name in _RELATIVE.findall(context.program.source.text) if name in _ITS_OWN}
     around = (folder, *folder.parents)
     absent = {

@@ -99,7 +99,7 @@ def _is_told_before(need: Need, call: LibraryCall, context: Context) -> bool:
 
 def _is_aside(declared: Declared, context: Context) -> bool:
     """Whether the file is none that the declared packages have to suffice for: a test, an example, a notebook."""
-    path = context.program.source.path
+    path = context.program.source.path.absolute()
     if declared.root is None:
         return False
     inside = path.relative_to(declared.root).parts if path.is_relative_to(declared.root) else path.parts[-1:]
