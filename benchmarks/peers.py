@@ -170,7 +170,7 @@ def main() -> int:
     """Run what the command line asks for."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=3, help="measured runs of each command (%(default)s)")
-    parser.add_argument("--sample", type=int, default=40, help="files for torch-preflight (%(default)s)")
+    parser.add_argument("--sample", type=int, default=300, help="files for torch-preflight (%(default)s)")
     parser.add_argument("--seed", type=int, default=1, help="draws the sample (%(default)s)")
     parser.add_argument("--folder", type=Path, default=DEFAULT_FOLDER, help="wheels and environments (%(default)s)")
     options = parser.parse_args()
