@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import hflint
 from hflint.findings import Confidence, Edit, Finding, Fix, Related, Safety, Severity, Span
-from hflint.semantics.importers import imported, python_files
+from hflint.semantics.importers import python_files, touched
 
 if TYPE_CHECKING:
     from hflint.check import FileReport
@@ -56,7 +56,7 @@ class Cache:
         match self._entries.get(self._key(path)):
             case [known, dict(reads), list(importers_of), list(packed)] if known == content:
                 read = all(_digest_of(self._root / other) == state for other, state in reads.items())
-                if read and (not importers_of or self._newly_imported.isdisjoint(importers_of)):
+                if read and (not importers_of or self._touched.isdisjoint(importers_of)):
                     with suppress(KeyError, TypeError, ValueError):
                         return tuple(_unpack(one) for one in packed)
         return None
@@ -82,14 +82,14 @@ class Cache:
         self._put.clear()
 
     def _is_kept(self, key: str, entry: list[Any]) -> bool:
-        is_current = key in self._put or not entry[2] or self._newly_imported.isdisjoint(entry[2])
+        is_current = key in self._put or not entry[2] or self._touched.isdisjoint(entry[2])
         return is_current and (self._root / key).exists()
 
     @cached_property
-    def _newly_imported(self) -> set[str]:
-        """The names of modules that files import which are new, or have changed, since the entries were written."""
+    def _touched(self) -> set[str]:
+        """What files have a bearing on that are new, or have changed, since the entries were written."""
         changed = (path for path in python_files(self._root) if self._states.get(self._key(path)) != _state(path))
-        return {name for path in changed for name in imported(path)}
+        return {name for path in changed for name in touched(path)}
 
     def _key(self, path: Path) -> str:
         absolute = path.absolute()

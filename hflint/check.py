@@ -40,7 +40,7 @@ class FileReport:
     fixed: tuple[Finding, ...] = ()  # mended: `source` is the mended text then, and `before` the file as it is
     before: Source | None = None
     reads: frozenset[Path] = frozenset()  # other modules that the findings depend on
-    importers_of: frozenset[str] = frozenset()  # names of modules, on whose importers the findings depend
+    importers_of: frozenset[str] = frozenset()  # what was asked of modules that import others
 
     @property
     def located(self) -> Source:

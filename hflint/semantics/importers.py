@@ -34,7 +34,7 @@ class Importers:
     def of(self, path: Path) -> list[Path]:
         """The files that may import a module, those included that import it from the package that offers it."""
         path = path.absolute()
-        self.asked |= {module_name(path), path.parent.name}
+        self.asked |= {f"calls {module_name(path)}", f"calls {path.parent.name}"}
         found = dict.fromkeys(self._importing.get(module_name(path), ()))
         if path.parent / "__init__.py" in found:
             found.update(dict.fromkeys(self._importing.get(path.parent.name, ())))
@@ -43,7 +43,7 @@ class Importers:
     def changer_of(self, path: Path) -> str | None:
         """The name of a file that imports a module and sets attributes of the kind that rules ask about."""
         stem = module_name(path.absolute())
-        self.asked.add(stem)
+        self.asked.add(f"changes {stem}")
         return next((name for name in sorted(self._changing.get(stem, ())) if name != path.name), None)
 
     @cached_property
@@ -83,6 +83,15 @@ def module_name(path: Path) -> str:
 def imported(path: Path) -> set[str]:
     """The names in a file's imports that may be a module's: the last parts of what it imports from, and what it imports."""
     return _imported(_read(path))
+
+
+def touched(path: Path) -> set[str]:
+    """What `asked` holds of programs on which a file may have a bearing."""
+    data = _read(path)
+    names = _imported(data)
+    return {f"calls {name}" for name in names} | (
+        {f"changes {name}" for name in names} if _CHANGES.search(data) else set()
+    )
 
 
 def _imported(data: bytes) -> set[str]:
