@@ -54,3 +54,10 @@ def test_an_id_under_the_name_that_a_pipeline_has_for_it(report_of, arguments, c
     ).findings
     assert len(findings) == count
     assert all("did you mean `pretrained_model_name_or_path`?" in one.message for one in findings)
+
+
+def test_a_class_that_inherits_from_another_library(report_of):
+    code = "from trl import SFTConfig\nargs = SFTConfig(ouput_dir='x')\n"
+    report = report_of(code, "HF606", transformers="5.23.0", trl="1.16.0")
+    assert ["`output_dir`" in str(one) for one in report.findings] == [True]
+    assert report.errors == ()

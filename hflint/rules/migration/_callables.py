@@ -92,7 +92,8 @@ class Target:
         if len(refused) < len(found) or (self.spelling and self._means_something(name)):
             return None
         releases = tuple(one for one in refused[0].releases if all(one in other.releases for other in refused))
-        if not releases or self._takes_nothing(replace(versions[self.library], releases=releases)):
+        at_those = {**versions, self.library: replace(versions[self.library], releases=releases)}
+        if not releases or self._takes_nothing(at_those):
             return None
         return replace(refused[0], releases=releases)
 
@@ -100,10 +101,10 @@ class Target:
         """Whether some release or some model takes it; a model takes every attribute of its configuration, those with an underscore too."""
         return name.startswith("_") or name in model_settings() or any(one.knows(name) for one in self.signatures)
 
-    def _takes_nothing(self, allowed: Range) -> bool:
+    def _takes_nothing(self, versions: Mapping[str, Range]) -> bool:
         """Whether it is a class that has no `__init__` there, as far as the tables say: then they miss how it is made."""
         makes = self.name.rpartition(".")[2][:1].isupper()
-        return makes and not self.parameters({allowed.library: allowed})
+        return makes and not self.parameters(versions)
 
     def changes(self) -> dict[str, Change]:
         """What the tables of changes say of its arguments."""
