@@ -91,15 +91,9 @@ class Checker:
         return FileReport(path, name, source, known)
 
     def _serial(self, entries: Iterable[FileReport | Job]) -> Iterator[FileReport | Result]:
-        project: Project | None = None
+        runner = Runner(fix=self._fix)
         for entry in entries:
-            if isinstance(entry, Job):
-                if project is not None and project is not entry.project:
-                    project.forget_modules()
-                project = entry.project
-                yield run(entry.path, entry.name, project, fix=self._fix)
-            else:
-                yield entry
+            yield runner.run(entry) if isinstance(entry, Job) else entry
 
     def _parallel(self, entries: Iterable[FileReport | Job]) -> Iterator[FileReport | Result]:
         from hflint.workers import in_order
@@ -117,12 +111,22 @@ class Checker:
         return self._caches[project.folder]
 
 
-def run(path: Path, name: str, project: Project, *, fix: bool) -> Result:
-    """Check one file. Its source comes back only where there is something to show of it."""
-    try:
-        data = read_bytes(path)
-    except FileError as error:
-        return Result(FileReport(path, name, errors=(error.message,)))
-    report = check_data(data, path, name, project, fix=fix)
-    content = "" if report.errors or report.before else digest(data)
-    return Result(report if report.findings or report.before else replace(report, source=None), content)
+class Runner:
+    """Checks one file after the other, in one process."""
+
+    def __init__(self, *, fix: bool) -> None:
+        self._fix = fix
+        self._project: Project | None = None
+
+    def run(self, job: Job) -> Result:
+        """Check a file. Its source comes back only where there is something to show of it."""
+        if self._project is not None and self._project is not job.project:
+            self._project.forget_modules()
+        self._project = job.project
+        try:
+            data = read_bytes(job.path)
+        except FileError as error:
+            return Result(FileReport(job.path, job.name, errors=(error.message,)))
+        report = check_data(data, job.path, job.name, job.project, fix=self._fix)
+        content = "" if report.errors or report.before else digest(data)
+        return Result(report if report.findings or report.before else replace(report, source=None), content)

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from hflint import cache, checker
+from hflint import cache
 from hflint.check import check_data, check_source, mend
-from hflint.checker import Checker
+from hflint.checker import Checker, Runner
 from hflint.files import Source
 from hflint.findings import Severity
 from hflint.project import Projects
@@ -156,13 +156,13 @@ def run(files, *, cached=True, **overrides):
 def parsed(monkeypatch):
     """The names of the files that were parsed."""
     names = []
-    real = checker.run
+    real = Runner.run
 
-    def run_noted(path, name, project, *, fix):
-        names.append(name)
-        return real(path, name, project, fix=fix)
+    def run_noted(runner, job):
+        names.append(job.name)
+        return real(runner, job)
 
-    monkeypatch.setattr(checker, "run", run_noted)
+    monkeypatch.setattr(Runner, "run", run_noted)
     cache._digest_of.cache_clear()
     return names
 
