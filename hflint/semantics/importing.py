@@ -140,7 +140,9 @@ class Imports(Assignment):
         for number, part in module.binding(name):
             if (module, number) not in self.loaded and len(self.loaded) < self.farthest and parses(part):
                 self.loaded.add((module, number))
+                followed, self.memo = self.memo, {}  # what it binds changes nothing of what was followed before
                 self.follow_statements(part, scope)
+                self.memo = followed
         if name not in scope.names and (module, name) not in self.starred:
             self.starred.add((module, name))
             for star in module.stars:

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 from hflint.findings import Span
-from hflint.semantics.lines import split_lines
+from hflint.semantics import tree as nodes
+from hflint.semantics.lines import first_line, split_lines
 from hflint.semantics.tree.reading import read_module
 
 if TYPE_CHECKING:
     from hflint.files import Source
-    from hflint.semantics import tree as nodes
     from hflint.semantics.choice import Selection
     from hflint.semantics.tree.concrete import Concrete
 
@@ -35,7 +36,7 @@ class Module:
         self.source = source
         self._selection = selection
         self._known = known
-        self._statements: dict[int, Concrete] = {}  # by their position
+        self._concretes: dict[nodes.Statement, Concrete] = {}
         self._spans: dict[nodes.Node, Span] = {}
 
     @cached_property
@@ -54,41 +55,48 @@ class Module:
         return self._spans[node]
 
     def _find(self, node: nodes.Node) -> Span:
-        first, statement = self._concrete(node)
-        place = statement.range_of(node)
-        start = self._start(first + place.start.line - 1) + place.start.column
-        end = self._start(first + place.end.line - 1) + place.end.column
-        return Span(start, end, self.source.name, self.source.locate(start).line)
+        (first, begin), (last, end) = self._concrete(node).place_of(node)
+        start = self._start(first) + begin
+        return Span(start, self._start(last) + end, self.source.name, self.source.locate(start).line)
 
     def has_comma(self, arg: nodes.Arg) -> bool:
         """Whether a comma follows an argument."""
-        return self._concrete(arg)[1].has_comma(arg)
+        return self._concrete(arg).has_comma(arg)
 
     def is_parenthesized(self, node: nodes.Expression) -> bool:
         """Whether an expression has brackets of its own."""
-        return self._concrete(node)[1].is_parenthesized(node)
+        return self._concrete(node).is_parenthesized(node)
 
-    def _concrete(self, node: nodes.Node) -> tuple[int, Concrete]:
-        """The top-level statement that a node is part of, as libcst sees it, and the line where it begins."""
+    def _concrete(self, node: nodes.Node) -> Concrete:
+        """What a node is part of, as libcst sees it: a method, which costs less than its class, or a top-level statement."""
+        part, at = self._owners[node]
+        if part not in self._concretes:
+            self._concretes[part] = self._read_part(part, at)
+        return self._concretes[part]
+
+    def _read_part(self, part: nodes.Statement, at: int) -> Concrete:
         from hflint.semantics.tree.concrete import Concrete
 
-        at = self._owners[node]
         first, last = self.tree.lines[at]
-        if at not in self._statements:
-            lines = split_lines(_picked(self.source, self._selection))
-            self._statements[at] = Concrete("".join(lines[first - 1 : last]), self.tree.body[at])
-        return first, self._statements[at]
+        lines = split_lines(_picked(self.source, self._selection))[first - 1 : last]
+        whole = self.tree.body[at]
+        begin, end = (1, len(lines)) if part is whole else _lines_of_methods(whole, "".join(lines)).get(part, (0, 0))
+        if end:
+            return Concrete("".join(lines[begin - 1 : end]), part, first + begin - 1)
+        return Concrete("".join(lines), whole, first)
 
     @cached_property
-    def _owners(self) -> dict[nodes.Node, int]:
-        """For each node, which of the top-level statements it is part of."""
-        found: dict[nodes.Node, int] = {}
+    def _owners(self) -> dict[nodes.Node, tuple[nodes.Statement, int]]:
+        """For each node, the method or the top-level statement that it is part of, and the position of the latter."""
+        found: dict[nodes.Node, tuple[nodes.Statement, int]] = {}
         for at, statement in enumerate(self.tree.body):
-            stack: list[nodes.Node] = [statement]
-            while stack:
-                one = stack.pop()
-                found[one] = at
-                stack += one.children
+            for part in (*_methods(statement), statement):
+                stack: list[nodes.Node] = [part]
+                while stack:
+                    one = stack.pop()
+                    if one not in found:
+                        found[one] = part, at
+                        stack += one.children
         return found
 
     def _start(self, line: int) -> int:
@@ -104,6 +112,26 @@ class Module:
         """The source text of a node."""
         span = self.span(node)
         return self.source.text[span.start : span.end]
+
+
+def _methods(statement: nodes.Statement) -> list[nodes.Statement]:
+    block = statement.body if isinstance(statement, nodes.ClassDef) else None
+    return [one for one in block.body if isinstance(one, nodes.FunctionDef)] if block is not None else []
+
+
+def _lines_of_methods(statement: nodes.Statement, text: str) -> dict[nodes.Statement, tuple[int, int]]:
+    """The first and the last line of each method of a class, from 1; none where `ast` does not know the syntax."""
+    try:
+        cls = ast.parse(text).body[0]
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return {}
+    body = cls.body if isinstance(cls, ast.ClassDef) else []
+    places = [
+        (first_line(one), one.end_lineno or one.lineno)
+        for one in body
+        if isinstance(one, ast.FunctionDef | ast.AsyncFunctionDef)
+    ]
+    return dict(zip(_methods(statement), places, strict=True))
 
 
 def _read(source: Source, selection: Selection | None) -> nodes.Module:

@@ -95,7 +95,34 @@ def test_statements_that_share_a_line_are_read_from_it():
     assert outline_and_nodes("from transformers import AutoModel; m = AutoModel.from_pretrained('gpt2')\n")[1] is None
 
 
-@pytest.mark.parametrize("text", [*ODD, "x = 1\n\n\ndef f():\n    return (g(a, b=(1)), )  # c\n\n\ny = f(x)"])
+METHODS = '''\
+class A(B):
+    x = f(1)  # c
+
+    @d(
+        1,
+    )
+    def first(self, y=g(2)):
+        """text
+at the margin"""
+        h(\\
+    3)
+# at the margin
+        return k(4)
+
+    async def second(self): return k(5)
+    z = f(6)'''
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *ODD,
+        METHODS,
+        METHODS.replace("    ", "\t"),
+        "x = 1\n\n\ndef f():\n    return (g(a, b=(1)), )  # c\n\n\ny = f(x)",
+    ],
+)
 def test_calls_names_and_statements_stand_where_libcst_says(text):
     module = Module(Source(Path("a.py"), "a.py", text))
     wrapper = MetadataWrapper(concrete.parse(text), unsafe_skip_copy=True)

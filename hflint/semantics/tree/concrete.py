@@ -20,21 +20,27 @@ _Parts = "Sequence[tree.FormattedStringText | tree.FormattedStringExpression]"
 
 
 class Concrete:
-    """libcst's tree of a top-level statement, whose nodes are known."""
+    """libcst's tree of a statement, whose nodes are known."""
 
-    def __init__(self, text: str, statement: tree.Statement) -> None:
-        """Read the statement.
+    def __init__(self, text: str, statement: tree.Statement, first: int) -> None:
+        """Read the statement, whose lines may all be indented; the first of them has the number `first`.
 
         Raises:
             libcst.ParserSyntaxError: libcst does not know the syntax.
         """
-        module = parse(text)
+        if text.startswith((" ", "\t")):
+            module = parse(f"if 1:\n{text}")
+            self._before, beside = first - 2, module.body[0].body.body[0]  # type: ignore[union-attr]
+        else:
+            module = parse(text)
+            self._before, beside = first - 1, module.body[0]
         self._ranges = _Positions().of(module)
-        self._beside = _pairs(statement, module.body[0])
+        self._beside = _pairs(statement, beside)
 
-    def range_of(self, node: tree.Node) -> CodeRange:
-        """Where a node stands, without the white space around it: lines of the statement from 1, columns from 0."""
-        return self._ranges[self._beside[node]]
+    def place_of(self, node: tree.Node) -> tuple[tuple[int, int], tuple[int, int]]:
+        """Where a node begins and ends, without the white space around it: lines as `first` counts them, columns from 0."""
+        found = self._ranges[self._beside[node]]
+        return (found.start.line + self._before, found.start.column), (found.end.line + self._before, found.end.column)
 
     def has_comma(self, arg: tree.Arg) -> bool:
         """Whether a comma follows an argument."""
