@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from hflint.semantics import tree
 from hflint.semantics.catalog import KNOWN_ROOTS, LIBRARIES
+from hflint.semantics.commandline import Namespace
 from hflint.semantics.effects import Effects
 from hflint.semantics.hooks import is_trainer
+from hflint.semantics.installed import Feature, LibraryVersion
 from hflint.semantics.objects import (
     Adapter,
     AttributeUse,
@@ -18,21 +20,7 @@ from hflint.semantics.objects import (
     Part,
     TokenizerLoad,
 )
-from hflint.semantics.scopes import (
-    Bound,
-    Class,
-    Cut,
-    Feature,
-    Function,
-    Imported,
-    Inherited,
-    Instance,
-    LibraryVersion,
-    Maker,
-    Namespace,
-    Package,
-    Parent,
-)
+from hflint.semantics.scopes import Bound, Class, Cut, Function, Imported, Inherited, Instance, Maker, Package, Parent
 from hflint.semantics.values import (
     ABSENT,
     MISSING,

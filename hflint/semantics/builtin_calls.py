@@ -12,19 +12,7 @@ from hflint.semantics.objects import (
     Part,
     TokenizerCall,
 )
-from hflint.semantics.scopes import (
-    Bound,
-    Class,
-    Feature,
-    Function,
-    Instance,
-    LibraryVersion,
-    Namespace,
-    Options,
-    Parent,
-    Partial,
-    TupleType,
-)
+from hflint.semantics.scopes import Bound, Class, Function, Instance, Parent, Partial, TupleType
 from hflint.semantics.values import (
     MISSING,
     UNKNOWN,
@@ -78,7 +66,7 @@ def _getattr(run: Calls, given: Arguments, node: tree.Call) -> Value:
 
 def _has(value: Value, name: object) -> bool:
     """Whether a value certainly has an attribute."""
-    if isinstance(value, Namespace):
+    if isinstance(value, commandline.Namespace):
         return name in value.names or name in value.options.entries
     if isinstance(value, Class | Instance):
         cls = value if isinstance(value, Class) else value.cls
@@ -102,7 +90,7 @@ def _lacks(value: Value, name: object) -> bool:
 def _hasattr(_run: Calls, given: Arguments, _node: tree.Call) -> Value:
     """Known of the program's own classes; of a library's it depends on the version."""
     name = given.positional[1].constant if len(given.positional) == 2 else MISSING
-    return Known(True) if isinstance(name, str) and _has(given.first, name) else Feature("feature")
+    return Known(True) if isinstance(name, str) and _has(given.first, name) else installed.Feature("feature")
 
 
 def _setattr(run: Calls, given: Arguments, node: tree.Call) -> Value:
@@ -149,7 +137,7 @@ def _partial(_run: Calls, given: Arguments, _node: tree.Call) -> Value:
 
 def _convert(make: Callable[[Any], Any]) -> Callable[[Calls, Arguments, tree.Call], Value]:
     def convert(run: Calls, given: Arguments, node: tree.Call) -> Value:
-        if isinstance(given.first, LibraryVersion | Feature):
+        if isinstance(given.first, installed.LibraryVersion | installed.Feature):
             return given.first
         if len(given.positional) != 1:
             return UNKNOWN
@@ -203,7 +191,7 @@ def _globals(run: Calls, _given: Arguments, node: tree.Call) -> Value:
 
 def _vars(run: Calls, given: Arguments, _node: tree.Call) -> Value:
     value = given.first
-    if isinstance(value, Namespace):
+    if isinstance(value, commandline.Namespace):
         return run.own(Table({**value.options.entries, **value.names}, complete=False))
     return run.own(Table(dict(value.names), complete=False)) if isinstance(value, Instance) else UNKNOWN
 
@@ -225,7 +213,7 @@ def _field(run: Calls, given: Arguments, node: tree.Call) -> Value:
 
 
 def _namespace(run: Calls, given: Arguments, _node: tree.Call) -> Value:
-    made = run.own(Namespace(Options()))
+    made = run.own(commandline.Namespace(commandline.Options()))
     made.names = dict(given.keywords)
     return made
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from hflint.semantics import builtin_calls, hooks, installed, tree
+from hflint.semantics import builtin_calls, hooks, tree
 from hflint.semantics.arguments import Arguments
 from hflint.semantics.catalog import CONTEXTS, HARMLESS, KNOWN_ROOTS, THREADS, TRANSPARENT, call_kind
 from hflint.semantics.containers import method_of_container
 from hflint.semantics.functions import Functions
+from hflint.semantics.installed import Feature, LibraryVersion, requirement
 from hflint.semantics.methods import method_object
 from hflint.semantics.objects import (
     ChatTemplateCall,
@@ -22,18 +23,7 @@ from hflint.semantics.objects import (
     TrainingArguments,
     spread_table,
 )
-from hflint.semantics.scopes import (
-    Bound,
-    Class,
-    Feature,
-    Function,
-    Inherited,
-    Instance,
-    LibraryVersion,
-    Maker,
-    Partial,
-    TupleType,
-)
+from hflint.semantics.scopes import Bound, Class, Function, Inherited, Instance, Maker, Partial, TupleType
 from hflint.semantics.values import (
     MISSING,
     UNKNOWN,
@@ -192,7 +182,7 @@ class Calls(Functions):
             self.escape(given.all(), callee.name, node)
             return Unknown(f"{callee.name} is replaced by the program")
         if "_version" in callee.name:
-            self.later_guards += installed.requirement(callee.name, given)
+            self.later_guards += requirement(callee.name, given)
         if callee.name.endswith(("_available", "_version", "version_check")) and not callee.name.startswith("torch."):
             return Feature(callee.name)
         found = call_kind(callee.name)

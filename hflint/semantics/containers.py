@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from hflint.semantics import tree
-from hflint.semantics.commandline import environment, parser_method
-from hflint.semantics.installed import version_begins
-from hflint.semantics.scopes import LibraryVersion, Options
+from hflint.semantics.commandline import Options, environment, parser_method
+from hflint.semantics.installed import LibraryVersion, version_begins
 from hflint.semantics.values import (
     ABSENT,
     MISSING,

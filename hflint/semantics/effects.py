@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from hflint.semantics.commandline import Namespace
 from hflint.semantics.objects import Change, LibraryCall, Load, MethodCall, Part
-from hflint.semantics.scopes import Bound, Class, Function, Instance, Namespace
+from hflint.semantics.scopes import Bound, Class, Function, Instance
 from hflint.semantics.state import State
 from hflint.semantics.values import UNKNOWN, Items, Known, Symbol, Table, Value
 

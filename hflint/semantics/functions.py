@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING
 
 from hflint.semantics import tree
 from hflint.semantics.catalog import DECORATORS_TRANSPARENT, KNOWN_ROOTS
+from hflint.semantics.commandline import Namespace
 from hflint.semantics.expressions import Expressions
 from hflint.semantics.objects import ANY_CONTEXT
-from hflint.semantics.scopes import Function, Instance, Namespace, Scope, Store
+from hflint.semantics.scopes import Function, Instance, Scope, Store
 from hflint.semantics.values import Container, Items, Known, Place, Symbol, Table, Unknown, Value, default_or, join
 
 if TYPE_CHECKING:

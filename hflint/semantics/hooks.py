@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 from hflint.semantics.arguments import Arguments
 from hflint.semantics.catalog import TRAINER_STEPS, call_kind
+from hflint.semantics.commandline import Namespace, Options
 from hflint.semantics.objects import ANY_CONTEXT, LibraryCall, Part, Trainer
-from hflint.semantics.scopes import Bound, Class, Dependency, Function, Instance, Namespace, Options, Partial
+from hflint.semantics.scopes import Bound, Class, Dependency, Function, Instance, Partial
 from hflint.semantics.values import ABSENT, UNKNOWN, Items, Symbol, Table, Unknown, Value, objects
 
 if TYPE_CHECKING:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
 from hflint.semantics.catalog import LIBRARIES
 from hflint.semantics.objects import Guard
-from hflint.semantics.scopes import Feature, LibraryVersion, VersionTest
 from hflint.semantics.values import UNKNOWN, Value
 
 if TYPE_CHECKING:
@@ -21,6 +21,30 @@ if TYPE_CHECKING:
 
 
 _REQUIREMENT = re.compile(r"\s*([\w-]+)\s*(.*)", re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True)
+class LibraryVersion(Value):
+    """The version of a library, as `transformers.__version__` or `importlib.metadata.version("transformers")`."""
+
+    library: str
+    whole: bool = True  # not only a part of it, such as the major number
+
+
+@dataclass(frozen=True, slots=True)
+class VersionTest(Value):
+    """A comparison of a library's version with a literal: `specifier` is what holds where it is true, `otherwise` where it is not."""
+
+    library: str
+    specifier: str
+    otherwise: str
+
+
+@dataclass(frozen=True, slots=True)
+class Feature(Value):
+    """A test of what the installed libraries can do, such as `hasattr` or `is_flash_attn_2_available()`."""
+
+    what: str
 
 
 def requirement(callee: str, given: Arguments) -> tuple[Guard, ...]:

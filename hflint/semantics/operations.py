@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from hflint.semantics import tree
 from hflint.semantics.attributes import Attributes
+from hflint.semantics.installed import Feature, LibraryVersion, VersionTest
 from hflint.semantics.objects import LibraryCall, Part
-from hflint.semantics.scopes import Class, Feature, Function, Instance, LibraryVersion, VersionTest
+from hflint.semantics.scopes import Class, Function, Instance
 from hflint.semantics.syntax import same
 from hflint.semantics.values import (
     ABSENT,

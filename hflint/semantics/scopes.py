@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from hflint.semantics import tree
-from hflint.semantics.values import UNKNOWN, Known, Steps, Symbol, Unknown, Value, covers, default_or, join
+from hflint.semantics.values import UNKNOWN, Known, Steps, Symbol, Value, covers, default_or, join
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -303,68 +303,6 @@ class Dependency(Value):
     function: Value
 
 
-class Options(Value):
-    """An `argparse.ArgumentParser` or `HfArgumentParser`: what its options are by default."""
-
-    def __init__(self, parents: tuple[Options, ...] = ()) -> None:
-        self.entries: dict[str, Value] = {key: value for one in parents for key, value in one.entries.items()}
-        self.defaults: dict[str, Value] = {key: value for one in parents for key, value in one.defaults.items()}
-        self.records: tuple[Value, ...] = ()  # HfArgumentParser's dataclasses
-        self.above: Options | None = None  # the parser that this one is a command of
-
-    def add(self, name: str, default: Value | None, value: Value) -> None:
-        """An option: what it is where it is not given, None where it has to be, and what it may be in all."""
-        self.entries[name] = value
-        if default is not None:
-            self.defaults[name] = default
-        if self.above is not None:  # another command may have it as well
-            known = self.above.entries.get(name)
-            self.above.add(name, default, value if known is None else join(known, value))
-
-    def preset(self, name: str, value: Value) -> None:
-        """A default that is set apart; one that is no option is what it is."""
-        self.defaults[name] = value
-        self.entries[name] = default_or(value, "command line") if name in self.entries else value
-        if self.above is not None:
-            self.above.entries[name] = join(self.above.entries.get(name), value)
-
-    def child(self) -> Options:
-        """The parser of a command."""
-        made = Options()
-        made.above = self
-        return made
-
-    def describe(self) -> str:
-        return "command line parser"
-
-
-class Namespace(Store, Value):
-    """What `parse_args` returns."""
-
-    def __init__(self, options: Options) -> None:
-        super().__init__()
-        self.options = options
-        self.path: Steps = ()
-        self.activation = 0
-
-    def loosen(self) -> None:
-        """Let every option have another value from now on."""
-        self.names = {
-            name: default_or(self.get(name), "changed elsewhere") for name in {*self.names, *self.options.entries}
-        }
-
-    def weaken(self, name: str, value: Value) -> None:
-        """Let an option mean this as well."""
-        self.names[name] = join(self.get(name), value)
-
-    def get(self, name: str) -> Value:
-        """An option's value: its default, or what the user passes."""
-        return self.names.get(name) or self.options.entries.get(name) or Unknown("command line")
-
-    def describe(self) -> str:
-        return "command line arguments"
-
-
 @dataclass(eq=False, slots=True)
 class Package(Value):
     """A module of the project, imported as a whole."""
@@ -380,27 +318,3 @@ class Imported(Value):
 
     module: Foreign
     name: str  # dotted, within the module
-
-
-@dataclass(frozen=True, slots=True)
-class LibraryVersion(Value):
-    """The version of a library, as `transformers.__version__` or `importlib.metadata.version("transformers")`."""
-
-    library: str
-    whole: bool = True  # not only a part of it, such as the major number
-
-
-@dataclass(frozen=True, slots=True)
-class VersionTest(Value):
-    """A comparison of a library's version with a literal: `specifier` is what holds where it is true, `otherwise` where it is not."""
-
-    library: str
-    specifier: str
-    otherwise: str
-
-
-@dataclass(frozen=True, slots=True)
-class Feature(Value):
-    """A test of what the installed libraries can do, such as `hasattr` or `is_flash_attn_2_available()`."""
-
-    what: str

@@ -6,25 +6,16 @@ from abc import ABC, abstractmethod
 from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 
+from hflint.semantics.installed import Feature, VersionTest
 from hflint.semantics.objects import Guard, LibraryCall, Object, Where
-from hflint.semantics.scopes import (
-    Class,
-    Feature,
-    Function,
-    Imported,
-    Instance,
-    Namespace,
-    Package,
-    Scope,
-    Store,
-    VersionTest,
-)
+from hflint.semantics.scopes import Class, Function, Imported, Instance, Package, Scope, Store
 from hflint.semantics.values import Container, Items, Place, Steps, Table, Value, join
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Sequence
 
     from hflint.semantics import tree
+    from hflint.semantics.commandline import Namespace
     from hflint.semantics.module import Module
 
 # What a followed call gave, the attributes that it left its instance with, and what keeps the ids in its key alive.
