@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from hflint.semantics import tree
 from hflint.semantics.calls import Calls
@@ -19,6 +19,7 @@ from hflint.semantics.values import (
     MISSING,
     UNKNOWN,
     Items,
+    Known,
     Symbol,
     Table,
     Unknown,
@@ -26,9 +27,41 @@ from hflint.semantics.values import (
     join,
 )
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 
 class Assignment(Calls):
     """Evaluation of assignments."""
+
+    def _assigned(self, node: tree.Assign) -> None:
+        value = self.evaluate(node.value)
+        for target in node.targets:
+            self.assign(target.target, value)
+
+    def _augmented(self, node: tree.AugAssign) -> None:
+        right = self.evaluate(node.value)
+        left = self.scope.find(node.target.value) if isinstance(node.target, tree.Name) else None
+        value: Value = UNKNOWN
+        if isinstance(node.operator, tree.AddAssign) and isinstance(left, Items) and isinstance(right, Items):
+            certain = self.happens(left)
+            left.items, left.complete = left.items + right.items, left.complete and right.complete and certain
+            return
+        if isinstance(node.operator, tree.BitOrAssign) and isinstance(left, Table) and isinstance(right, Table):
+            if not right.complete:
+                left.loosen()
+            for key, one in right.entries.items():
+                left.put(key, one, certain=self.happens(left))
+            return
+        if isinstance(left, Items | Table):
+            left.loosen()
+        elif isinstance(node.operator, tree.AddAssign) and left is not None and not self.loops:
+            both = left.constant, right.constant
+            value = Known(both[0] + both[1], self.place(node)) if all(isinstance(one, str) for one in both) else UNKNOWN
+        self.assign(node.target, value)
+
+    def _deleted(self, node: tree.Del) -> None:
+        self._delete(node.target)
 
     def assign(self, target: tree.Expression, value: Value) -> None:
         """Bind a target to a value."""
@@ -128,3 +161,9 @@ class Assignment(Calls):
                 self._delete(element.value)
         elif isinstance(target, tree.Subscript):
             self._store_item(target, None)
+
+    SMALL: ClassVar[dict[type, Callable[[Any, Any], bool | None]]] = {
+        tree.Assign: _assigned,
+        tree.AugAssign: _augmented,
+        tree.Del: _deleted,
+    }

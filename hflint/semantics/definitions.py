@@ -129,9 +129,20 @@ class Definitions(Imports):
             if isinstance(one, tree.AnnAssign) and isinstance(one.target, tree.Name):
                 cls.fields[one.target.value] = UNKNOWN if one.value is not None else None
 
+    def _annotated_assignment(self, node: tree.AnnAssign) -> None:
+        if node.value is not None:
+            self.assign(node.target, self.evaluate(node.value))
+        elif isinstance(node.target, tree.Name) and not self.scope.is_class:
+            named = self._annotation(node.annotation.annotation)
+            self.scope.names[node.target.value] = Unknown(f"declared as {named.describe()}")
+
     STATEMENTS: ClassVar[dict[type, Callable[[Any, Any], Any]]] = {
         tree.FunctionDef: _function,
         tree.ClassDef: _class_definition,
+    }
+    SMALL: ClassVar[dict[type, Callable[[Any, Any], bool | None]]] = {
+        **Imports.SMALL,
+        tree.AnnAssign: _annotated_assignment,
     }
 
     # Parameters

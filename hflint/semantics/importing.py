@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from hflint.semantics import tree
 from hflint.semantics.assignment import Assignment
@@ -20,6 +20,8 @@ from hflint.semantics.values import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from hflint.semantics.module import Module
     from hflint.semantics.project import Foreign, Modules
 
@@ -93,6 +95,12 @@ class Imports(Assignment):
         if name.partition(".")[0] in LIBRARIES and isinstance(value, Symbol):
             self.record(Import(self.place(alias), self.where(), name, bound))
         self.scope.names[bound] = value
+
+    SMALL: ClassVar[dict[type, Callable[[Any, Any], bool | None]]] = {
+        **Assignment.SMALL,
+        tree.Import: _import,
+        tree.ImportFrom: _import,
+    }
 
     # Modules of the project
 

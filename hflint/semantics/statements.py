@@ -31,11 +31,9 @@ from hflint.semantics.syntax import (
     leaves,
 )
 from hflint.semantics.values import (
-    UNKNOWN,
     Items,
     Known,
     Symbol,
-    Table,
     Unknown,
     Value,
     join,
@@ -128,19 +126,13 @@ class Statements(Definitions):
         decorators = self.active[-1].decorators if self.active else ()
         return any(isinstance(one, Symbol) and "contextmanager" in one.name for one in decorators)
 
-    # Simple statements
-
-    # Each gives False where control does not go on after it.
-
-    def _assigned(self, node: tree.Assign) -> None:
-        value = self.evaluate(node.value)
-        for target in node.targets:
-            self.assign(target.target, value)
+    # Simple statements, but for those that bind names: each gives False where control does not go on after it
 
     def _expression(self, node: tree.Expr) -> bool:
         if isinstance(node.value, tree.SimpleString) and "hf_" not in str(node.value.value):
             return True  # a docstring
-        return not self._never_returns(self.evaluate(node.value), node.value)
+        self.evaluate(node.value)
+        return not self._never_returns(node.value)
 
     def _returned(self, node: tree.Return) -> bool:
         self.returns.append(self.evaluate(node.value) if node.value is not None else Known(None))
@@ -157,16 +149,10 @@ class Statements(Definitions):
         outer = self.scope.module_scope if isinstance(node, tree.Global) else (self.scope.parent or self.scope)
         self.scope.outer.update({item.name.value: outer for item in node.names})
 
-    def _imported(self, node: tree.Import | tree.ImportFrom) -> None:
-        self._import(node)
-
-    def _deleted(self, node: tree.Del) -> None:
-        self._delete(node.target)
-
     def _asserted(self, node: tree.Assert) -> None:
         self.later_guards += self.guards_of(self.evaluate(node.test), positive=True)
 
-    def _never_returns(self, _value: Value, node: tree.Expression) -> bool:
+    def _never_returns(self, node: tree.Expression) -> bool:
         if not isinstance(node, tree.Call):
             return False
         if isinstance(node.func, tree.Attribute) and isinstance(node.func.value, tree.Name):
@@ -176,34 +162,6 @@ class Statements(Definitions):
             and node.func.value in ("exit", "quit")
             and self.scope.find(node.func.value) is None
         )
-
-    def _annotated_assignment(self, node: tree.AnnAssign) -> None:
-        if node.value is not None:
-            self.assign(node.target, self.evaluate(node.value))
-        elif isinstance(node.target, tree.Name) and not self.scope.is_class:
-            named = self._annotation(node.annotation.annotation)
-            self.scope.names[node.target.value] = Unknown(f"declared as {named.describe()}")
-
-    def _augmented(self, node: tree.AugAssign) -> None:
-        right = self.evaluate(node.value)
-        left = self.scope.find(node.target.value) if isinstance(node.target, tree.Name) else None
-        value: Value = UNKNOWN
-        if isinstance(node.operator, tree.AddAssign) and isinstance(left, Items) and isinstance(right, Items):
-            certain = self.happens(left)
-            left.items, left.complete = left.items + right.items, left.complete and right.complete and certain
-            return
-        if isinstance(node.operator, tree.BitOrAssign) and isinstance(left, Table) and isinstance(right, Table):
-            if not right.complete:
-                left.loosen()
-            for key, one in right.entries.items():
-                left.put(key, one, certain=self.happens(left))
-            return
-        if isinstance(left, Items | Table):
-            left.loosen()
-        elif isinstance(node.operator, tree.AddAssign) and left is not None and not self.loops:
-            both = left.constant, right.constant
-            value = Known(both[0] + both[1], self.place(node)) if all(isinstance(one, str) for one in both) else UNKNOWN
-        self.assign(node.target, value)
 
     # Compound statements
 
@@ -410,18 +368,13 @@ class Statements(Definitions):
         tree.Match: _match,
     }
     SMALL: ClassVar[dict[type, Callable[[Any, Any], bool | None]]] = {
-        tree.Assign: _assigned,
+        **Definitions.SMALL,
         tree.Expr: _expression,
-        tree.AnnAssign: _annotated_assignment,
-        tree.AugAssign: _augmented,
-        tree.Import: _imported,
-        tree.ImportFrom: _imported,
         tree.Return: _returned,
         tree.Raise: _raised,
         tree.Break: _left,
         tree.Continue: _left,
         tree.Global: _declared,
         tree.Nonlocal: _declared,
-        tree.Del: _deleted,
         tree.Assert: _asserted,
     }
