@@ -8,4 +8,5 @@ libcst makes an object of every blank, which was a third of a run. `reading.py` 
 from hflint.semantics.tree.base import *  # noqa: F403
 from hflint.semantics.tree.definitions import *  # noqa: F403
 from hflint.semantics.tree.expressions import *  # noqa: F403
+from hflint.semantics.tree.operators import *  # noqa: F403
 from hflint.semantics.tree.statements import *  # noqa: F403

@@ -9,7 +9,8 @@ from hflint.semantics.tree.base import Expression, Node, Small, Statement
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from hflint.semantics.tree.expressions import Attribute, Name, Operator
+    from hflint.semantics.tree.expressions import Attribute, Name
+    from hflint.semantics.tree.operators import Operator
 
 
 class Suite(Node):
