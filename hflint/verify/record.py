@@ -19,10 +19,11 @@ from hflint.project import Project
 from hflint.selectors import codes
 from hflint.settings import load_settings, parse_target
 from hflint.verify.cases import cases_of
+from hflint.verify.claims import holds, installed
 from hflint.verify.probes import find_probe
 from hflint.verify.report import brief, size
 from hflint.verify.results import Case, exit_code
-from hflint.verifying import holds, installed, opened, show, verified, write
+from hflint.verifying import opened, show, verified, write
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
