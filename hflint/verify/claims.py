@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from hflint.verifying import VerifyOptions
 
 LIBRARIES = ("transformers", "peft", "trl", "datasets", "huggingface_hub", "accelerate", "bitsandbytes")
-UNSTATED = "newest known"  # the origin of a range of which the project says nothing
 
 Found = list[tuple[tuple["FileReport", Project], list[Case | Unverified]]]
 
@@ -72,7 +71,7 @@ def claimed(session: Session, found: Found, options: VerifyOptions) -> list[Case
     for (report, project), cases in found:
         here = installed(project, session.environment)
         findings = check_source(report.located, here).findings
-        if all(project.versions[name].origin == UNSTATED for name in LIBRARIES):
+        if not any(project.versions[name].stated for name in LIBRARIES):
             own = cases_of(report.located, findings, here, _is_wanted(options))
             sorted_out += [one for one in own if isinstance(one, Case)]
             continue
@@ -89,7 +88,7 @@ def claimed(session: Session, found: Found, options: VerifyOptions) -> list[Case
 
 def holds(project: Project, here: Project) -> bool:
     """Whether the libraries that are installed are among those that a project allows, where it says which."""
-    stated = [name for name in LIBRARIES if project.versions[name].origin != UNSTATED]
+    stated = [name for name in LIBRARIES if project.versions[name].stated]
     return all(here.versions[name].lowest in project.versions[name].releases for name in stated)
 
 
