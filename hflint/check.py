@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 import os
 import sys
-import traceback
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -180,6 +179,8 @@ def _contained(what: str, errors: list[str]) -> Iterator[None]:
         yield
     except Exception as error:  # noqa: BLE001 - whatever it is, the other rules and files go on
         if os.environ.get(DEBUG) == "1":
+            import traceback
+
             traceback.print_exc(file=sys.stderr)
         text = " ".join(str(error).split())
         errors.append(f"internal error in {what}: {type(error).__name__}: {text}")

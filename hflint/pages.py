@@ -11,7 +11,6 @@ A `lock` there gives it the hflint.lock that the last TOML block before it shows
 from __future__ import annotations
 
 import re
-import shlex
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -225,6 +224,8 @@ def _sections(body: str, first: int, path: Path) -> tuple[dict[str, str], dict[s
 
 def _block(code: str, info: str, line: int, path: Path, lock: str) -> Block:
     """The block with its markers taken out of the code and read, and its info string read; `lock` is what `lock` stands for."""
+    import shlex  # the command line needs no more of the pages than their names
+
     lines, expected = [], []
     for number, text in enumerate(code.splitlines(), start=1):
         marker = _MARKER.search(text)

@@ -13,7 +13,6 @@ import hashlib
 import json
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from difflib import get_close_matches
 from functools import cache, cached_property, lru_cache
 from pathlib import Path
 
@@ -244,6 +243,8 @@ def _known_library(library: str) -> str:
     try:
         return LIBRARIES[canonical(library)]
     except KeyError:
+        from difflib import get_close_matches  # for an error only
+
         near = get_close_matches(canonical(library), LIBRARIES, n=1)
         hint = f"; did you mean {LIBRARIES[near[0]]}?" if near else f"; known are {', '.join(LIBRARIES.values())}"
         raise _settings_error(f"target: unknown library {library}{hint}") from None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
 from packaging.version import Version
@@ -144,6 +143,8 @@ def _nearest(name: str, known: Iterable[str]) -> str | None:
 
 
 def _like(name: str, known: Iterable[str]) -> str | None:
+    from difflib import get_close_matches  # for a finding only
+
     return next(iter(get_close_matches(name, list(known), n=1, cutoff=0.75)), None)
 
 
