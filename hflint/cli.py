@@ -47,8 +47,9 @@ def main() -> None:
     try:
         Path.cwd()
     except OSError:
-        click.echo("error: the current folder is not there any more", err=True)
-        sys.exit(2)
+        from hflint.exits import complain
+
+        sys.exit(complain("the current folder is not there any more"))
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")  # whatever the terminal's encoding, code is shown

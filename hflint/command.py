@@ -17,6 +17,7 @@ import click
 
 from hflint.check import FileReport, check_data
 from hflint.checker import Checker
+from hflint.exits import FAILED, FOUND, INTERRUPTED, OK, complain
 from hflint.files import FileError, display_name, find_files
 from hflint.project import Project, Projects
 from hflint.report import DEFAULT_WIDTH, Look, Run, count, renderer
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from contextlib import AbstractContextManager
 
-OK, FOUND, FAILED, INTERRUPTED = 0, 1, 2, 130
 STDIN = Path("-")
 PATIENCE = 1.0  # seconds before a progress bar is shown
 
@@ -205,7 +205,7 @@ def _diff(reports: Iterable[FileReport], stream: TextIO, options: CheckOptions) 
         fixes += len(report.fixed)
         for error in report.errors:
             failed = True
-            click.echo(f"error: {report.name}: {error}", err=True)
+            complain(f"{report.name}: {error}")
     if not options.quiet:
         text = f"Would fix {count(fixes, 'finding')} in {count(files, 'file')}." if fixes else "Nothing to fix."
         click.echo(text, err=True)
@@ -289,9 +289,3 @@ def _say_sources(projects: Projects) -> None:
             click.echo(f"{display_name(project.folder)}: settings from {project.settings.origin}", err=True)
             for allowed in project.versions.values():
                 click.echo(f"  {allowed} ({allowed.origin})", err=True)
-
-
-def complain(message: str) -> int:
-    """Say in one line on stderr why hflint could not do its job."""
-    click.echo(f"error: {message}", err=True)
-    return FAILED

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import click
 
-from hflint.command import OK, CheckOptions, complain, look_of, projects_of
+from hflint.command import CheckOptions, look_of, projects_of
+from hflint.exits import OK, complain
 from hflint.files import FileError, read_source
 from hflint.pages import Page, PageError, all_pages, read_page
 from hflint.settings import SettingsError

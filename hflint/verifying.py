@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from hflint.command import FAILED, FOUND, INTERRUPTED, OK, complain, look_of
+from hflint.command import look_of
+from hflint.exits import FAILED, FOUND, INTERRUPTED, OK, complain
 from hflint.files import display_name
 from hflint.report import count
 from hflint.settings import SettingsError

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from hflint.exits import FAILED, FOUND, INTERRUPTED, OK, complain
 from hflint.facts.cache import LocalCache
 from hflint.facts.hub import Hub, HubError
 from hflint.facts.lock import Entry, Lock, lock_key, read_lock, unlocked_key, write_lock
@@ -30,7 +31,6 @@ from hflint.settings import SettingsError
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-OK, FOUND, FAILED, INTERRUPTED = 0, 1, 2, 130
 ALL = "*"  # the value of --upgrade without an id
 _AT_ONCE = 4  # requests
 _TRUE = {"1", "ON", "YES", "TRUE"}  # of environment variables, as huggingface_hub reads them
@@ -66,13 +66,13 @@ def run_lock(options: LockOptions) -> int:
     try:
         return _lock(options)
     except (SettingsError, HubError) as error:
-        return _complain(str(error))
+        return complain(str(error))
     except BrokenPipeError:
         raise
     except OSError as error:
-        return _complain(error.strerror or str(error))
+        return complain(error.strerror or str(error))
     except KeyboardInterrupt:
-        _complain("interrupted; the lock is as it was")
+        complain("interrupted; the lock is as it was")
         return INTERRUPTED
 
 
@@ -85,7 +85,7 @@ def _lock(options: LockOptions) -> int:
     with _progress("Reading", len(files), quiet=options.quiet) as advance:
         used = used_ids(_advancing(files, advance), projects)
     for failure in failures:
-        _complain(str(failure))
+        complain(str(failure))
     for error in used.errors:
         click.echo(f"warning: {error}", err=True)
     locked, wanted = _keys(old.models, old.datasets), _wanted(used, old, options)
@@ -299,8 +299,3 @@ def _report(
     state = ", ".join(done) if changed else "nothing changed" if answers.failures else "up to date"
     click.echo(f"{display_name(path)}: {state or 'written'}, {count(len(entries), 'id')} in all.", err=True)
     return FAILED if failed else OK
-
-
-def _complain(message: str) -> int:
-    click.echo(f"error: {message}", err=True)
-    return FAILED

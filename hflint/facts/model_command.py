@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from hflint.exits import OK, complain
 from hflint.facts import estimate
 from hflint.facts.cache import LocalCache
 from hflint.facts.lock import LockFile
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from hflint.facts.record import ModelRecord
     from hflint.facts.shape import Shape
 
-OK, UNKNOWN, FAILED = 0, 1, 2
+UNKNOWN = 1  # the exit code where nobody knows the model
 _HIDDEN = {"id", "origin", "source", "parameters_from", "shape"}
 _METHODS = ("full", "lora", "qlora")
 _PRECISIONS = {"float32": "float32", "bfloat16": "bfloat16", "int8": "8-bit", "nf4": "4-bit (nf4)"}
@@ -55,15 +56,15 @@ class _Source:
 def run_model(options: ModelOptions) -> int:
     """Print a model's facts; 0 if there are any, 1 if none, 2 if that could not be found out or printed."""
     if not is_model_id(options.model_id):
-        return _complain(f"{options.model_id!r} is no id of a model on the hub")
+        return complain(f"{options.model_id!r} is no id of a model on the hub")
     try:
         return _print(options)
     except SettingsError as error:
-        return _complain(str(error))
+        return complain(str(error))
     except BrokenPipeError:
         raise
     except OSError as error:
-        return _complain(error.strerror or str(error))
+        return complain(error.strerror or str(error))
 
 
 def _print(options: ModelOptions) -> int:
@@ -223,8 +224,3 @@ def _shown(value: Any) -> str:
 def _gib(size: int) -> str:
     unit, by = ("GiB", 1 << 30) if size >= 1 << 29 else ("MiB", 1 << 20)
     return f"{size / by:>8.1f} {unit}"
-
-
-def _complain(message: str) -> int:
-    click.echo(f"error: {message}", err=True)
-    return FAILED

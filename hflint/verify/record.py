@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from hflint.command import OK, complain
 from hflint.evidence import Evidence, evidence_folder, read_record, write_record
 from hflint.examples import check_block
+from hflint.exits import OK, complain
 from hflint.facts.versions import Versions, project_versions
 from hflint.pages import all_pages
 from hflint.project import Project
