@@ -35,9 +35,8 @@ _CALL = 1000  # characters of a call
 _VALUE = r"(?:[fr]?[\"'(]|[\w.]*(?:[Cc]onfig|[Cc]fg|[Aa]rg|[Pp]arse|[Ss]etting)\w*\()"  # of a name that may be an id, or hold one
 _PARAMETER = re.compile(r"parameter (\w+)$")
 
-Wanted = dict[
-    str, list[tuple[int, str]]
-]  # functions and classes, and their parameters that bring an id, each with its position
+# Functions and classes, and their parameters that bring an id, each with its position.
+Wanted = dict[str, list[tuple[int, str]]]
 
 
 def take_ids_from_callers(run: Interpreter, modules: Modules) -> None:

@@ -27,9 +27,8 @@ class Importers:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self.asked: set[str] = (
-            set()
-        )  # the names of the modules whose importers were asked for: what an answer depends on
+        # The names of the modules whose importers were asked for: what an answer depends on.
+        self.asked: set[str] = set()
 
     def of(self, path: Path) -> list[Path]:
         """The files that may import a module, those included that import it from the package that offers it."""

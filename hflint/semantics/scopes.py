@@ -85,9 +85,8 @@ class Function(Value):
     owner: Class | None = None
     defaults: dict[str, Value] = field(default_factory=dict)
     guards: tuple[Guard, ...] = ()  # around its definition
-    declares: set[type] | None = (
-        None  # `tree.Global` and `tree.Nonlocal`, where its body begins with them; None where nobody looked yet
-    )
+    # `tree.Global` and `tree.Nonlocal`, where its body has them outside of its branches; None where nobody looked yet.
+    declares: set[type] | None = None
 
     @property
     def is_stub(self) -> bool:
@@ -237,9 +236,8 @@ class Instance(Store, Value):
         self.path: Steps = ()
         self.activation = 0
         self.is_open = False  # where attributes may be set under names that the code does not show
-        self.handed_up: list[
-            tuple[Arguments, Steps]
-        ] = []  # to the constructor of a library's class, and under which conditions
+        # What the constructor of a library's class was handed, and under which conditions.
+        self.handed_up: list[tuple[Arguments, Steps]] = []
         # What each method leaves in an attribute when it ends: methods are called in an order that the class does not know.
         self.left_by: dict[str, dict[str, Value]] = {}
         self.read: dict[str, list[Value]] = {}  # what was found in the attributes that were read

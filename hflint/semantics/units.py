@@ -46,9 +46,8 @@ class Unit:
     handled: set[str] = field(default_factory=set)  # names whose methods are called
     given: set[str] = field(default_factory=set)  # names that calls are given
     changed: set[str] = field(default_factory=set)  # names whose object a simple statement may change
-    flows: list[tuple[set[str], set[str]]] = field(
-        default_factory=list
-    )  # assignments: targets, and the names in the value
+    # Assignments: targets, and the names in the value.
+    flows: list[tuple[set[str], set[str]]] = field(default_factory=list)
     me: str = ""  # what a method calls its instance; its attributes are named ".name" below
     parameters: set[str] = field(default_factory=set)
     imports: bool = False  # a library's name inside a definition, or one that some version lacks

@@ -21,9 +21,8 @@ if TYPE_CHECKING:
     from hflint.verify.setup import Adapter, Quantization
 
 _ATTENTION = "hflint_counted"
-_BYTES_4BIT = (
-    0.516  # a byte for two weights, and a float32 scale for every 64, themselves 8 bits with double quantization
-)
+# A byte for two weights, and a float32 scale for every 64, themselves 8 bits with double quantization.
+_BYTES_4BIT = 0.516
 _OPTIMIZER_STATES = 2  # AdamW keeps two numbers a trainable parameter
 
 

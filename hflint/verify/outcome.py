@@ -20,9 +20,8 @@ class Plan:
     steps: int = 3
     pretrained: bool = False  # a twin learns five sentences first: some defects show in no random model
     compare_alone: bool = False  # generate each row of a batch alone too
-    repository: str = (
-        ""  # what a twin's repository has beside weights: "code" or "pickle"; or "positions", all of its model's
-    )
+    # What a twin's repository has beside weights: "code" or "pickle"; or "positions", all of its model's.
+    repository: str = ""
     sized: bool = False  # a random model of a real size in the twin's place
     until_bound: bool = False  # stop once the signatures have refused or taken every call
     remote_code: bool = False
@@ -67,9 +66,8 @@ class Outcome:
     trainable_share: float | None = None  # 0 to 1
     quantized_share: float | None = None  # 0 to 1, of parameters
     losses: tuple[float, ...] = ()
-    gradients: Mapping[str, float] = field(
-        default_factory=dict
-    )  # norms of the first layer's parameters at the first step
+    # Norms of the first layer's parameters at the first step.
+    gradients: Mapping[str, float] = field(default_factory=dict)
     checkpointing: bool | None = None  # whether training recomputed activations
     saved_bytes: int | None = None  # kept for backward by the first step
     loaded_bytes: int | None = None  # of the accelerator, once the model is loaded
@@ -83,9 +81,8 @@ class Outcome:
     reload_equal: bool | None = None
     text_loss: float | None = None  # loss of the model on plain sentences, as this tokenizer reads them
     own_text_loss: float | None = None  # the same as the model's own tokenizer reads them, where that is another
-    same_tokens: float | None = (
-        None  # 0 to 1, of this tokenizer's ids: those that the model's own has for the same token
-    )
+    # 0 to 1, of this tokenizer's ids: those that the model's own has for the same token.
+    same_tokens: float | None = None
     outside: int | None = None  # token ids that the tokenizer makes and the model has no embedding for
     positions: int | None = None  # of the model
     longest: int | None = None  # tokens of the longest row that the tokenizer calls make of a text without end

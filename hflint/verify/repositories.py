@@ -18,13 +18,11 @@ if TYPE_CHECKING:
 
     from hflint.verify.setup import Setup
 
-PARTS = ("code", "pickle", "positions")  # of `outcome.Plan.repository`
 MARK = "unpickled"  # the folder that code in a pickle makes where it runs: the run's own
 _CLASSES = "transformers_modules"  # the package that transformers puts a repository's code into
 _CONFIG, _MODEL, _TOKENIZER = "configuration_own", "modeling_own", "tokenization_own"
-_STORED: dict[
-    str, dict[str, Any]
-] = {  # as config.json describes a quantization; other methods have no more than their name
+# As config.json describes a quantization; other methods have no more than their name.
+_STORED: dict[str, dict[str, Any]] = {
     "gptq": {"bits": 4, "group_size": 32, "desc_act": False},
     "awq": {"bits": 4, "group_size": 32, "zero_point": True, "version": "gemm"},
     "fp8": {"activation_scheme": "dynamic", "weight_block_size": [128, 128]},
