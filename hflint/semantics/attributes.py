@@ -121,9 +121,7 @@ class Attributes(Effects):
         self.record(AttributeUse(place, self.where(), value, name))
         if (last := self._last_set(value, name)) is not None:
             return last
-        if (
-            name == "module" and value.callee.partition(".")[0] == "transformers"
-        ):  # taken out of `DataParallel` and the like
+        if name == "module" and value.library == "transformers":  # taken out of `DataParallel` and the like
             return value
         if value.custom_class is not None:
             found = value.custom_class.find(name)

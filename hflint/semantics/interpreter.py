@@ -74,10 +74,9 @@ class Interpreter(Statements):
         while position < len(self.pending):
             function = self.pending[position]
             position += 1
-            if (
-                function.node not in self.called or 0 < alone.get(function.node, 0) < WIDEST
-            ):  # a closure over other values
-                alone[function.node] = alone.get(function.node, 0) + 1
+            times = alone.get(function.node, 0)
+            if function.node not in self.called or 0 < times < WIDEST:  # a closure over other values
+                alone[function.node] = times + 1
                 self.fuel = max(0, self.fuel - UNCALLED)
                 self._follow_uncalled(function)
 

@@ -198,9 +198,8 @@ class Table(Container):
     entries: dict[Any, Value]
     complete: bool = True
     place: Place | None = None
-    brings: tuple[Value, ...] = field(
-        default=(), kw_only=True
-    )  # encoded text that was merged into it: ids and masks, never options
+    # Encoded text that was merged into it: ids and masks, never options.
+    brings: tuple[Value, ...] = field(default=(), kw_only=True)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Table) and (self.entries, self.complete) == (other.entries, other.complete)

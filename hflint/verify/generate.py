@@ -151,9 +151,8 @@ def generate(run: Run) -> None:
         inputs.pop("attention_mask", None)
     kwargs = generate_kwargs(run)
     if run.device == "cuda":
-        _generate(
-            run, inputs, {**kwargs, "max_new_tokens": 2, "min_new_tokens": None}
-        )  # what a first call loads takes time
+        # What a first call loads takes time.
+        _generate(run, inputs, {**kwargs, "max_new_tokens": 2, "min_new_tokens": None})
         torch.cuda.synchronize()
         torch.cuda.reset_peak_memory_stats()
     start = time.perf_counter()

@@ -159,9 +159,8 @@ def saved_activations(model: Any, batch: int, length: int, *, checkpointing: boo
     model.config.use_cache = False
     if checkpointing:
         new, old = "activation_checkpointing_enable", "gradient_checkpointing_enable"  # renamed in transformers 5.23
-        getattr(model, new if hasattr(model, new) else old)(
-            {"use_reentrant": False}
-        )  # the reentrant kind fails on meta
+        how = {"use_reentrant": False}  # the reentrant kind fails on meta
+        getattr(model, new if hasattr(model, new) else old)(how)
     ids = torch.zeros(batch, length, dtype=torch.long, device=device)
     labels = ids[:, 0] if "SequenceClassification" in type(model).__name__ else ids
     if model.config.is_encoder_decoder and getattr(model.config, "decoder_start_token_id", None) is None:

@@ -96,11 +96,8 @@ def add_pickle(folder: Path, model: Any) -> None:
     marked = folder / "marked"
     marked.mkdir()
     config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    for name in (
-        "dtype",
-        "torch_dtype",
-    ):  # without one, transformers 5 looks into the file with `weights_only` as written
-        config.pop(name, None)
+    for name in ("dtype", "torch_dtype"):
+        config.pop(name, None)  # without one, transformers 5 looks into the file with `weights_only` as written
     _write(marked / "config.json", json.dumps(config))
     torch.save({**model.state_dict(), "hflint_mark": _Mark()}, marked / "pytorch_model.bin", pickle_module=pickle)
 

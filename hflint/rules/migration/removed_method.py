@@ -81,11 +81,8 @@ def _taken(use: LibraryCall | AttributeUse) -> tuple[LibraryCall | None, str, st
         return use, "cache" if _is_cache(made) else "", name
     part = the(use.receiver, Part)
     if part is not None and part.path == "tokenizer" and not isinstance(part.of, Trainer):
-        return (
-            part.of,
-            "tokenizer" if isinstance(use, TokenizerCall) else "",
-            use.method,
-        )  # processor.tokenizer, pipe.tokenizer
+        # processor.tokenizer, pipe.tokenizer
+        return part.of, "tokenizer" if isinstance(use, TokenizerCall) else "", use.method
     owner = the(use.receiver, LibraryCall)
     return owner, _kind(owner) if owner else "", use.method
 
