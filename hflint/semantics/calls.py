@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from hflint.semantics import builtin_calls, hooks, tree
 from hflint.semantics.arguments import Arguments
@@ -38,11 +39,14 @@ from hflint.semantics.values import (
     join,
 )
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 
 class Calls(Functions):
     """Evaluation of calls."""
 
-    def call(self, node: tree.Call) -> Value:
+    def _call(self, node: tree.Call) -> Value:
         """The value of a call."""
         if isinstance(node.func, tree.Attribute):
             receiver = self.evaluate(node.func.value)
@@ -158,15 +162,11 @@ class Calls(Functions):
         self.escape(given.all(), name, node)
         return Feature("version") if "version" in name else Unknown(f"result of {name}")
 
-    # Names of other modules
-
-    def map_rows(self, given: Arguments, node: tree.Call) -> None:
-        """Call the function of `dataset.map`."""
-        hooks.map_rows(self, given, node)
-
     def call_part(self, method: Part, given: Arguments, node: tree.Node) -> Value:
         """Call a method of a library's object; `node` stands for the call."""
         return method_object(self, method.of, method.path, given, node, through=method)
+
+    # Names of other modules
 
     def _call_symbol(self, callee: Symbol, given: Arguments, node: tree.Call) -> Value:
         if callee.name in THREADS:
@@ -327,6 +327,8 @@ class Calls(Functions):
         return (
             self.own(Items(value.items, value.kind, value.complete, value.place)) if isinstance(value, Items) else value
         )
+
+    EVALUATORS: ClassVar[dict[type, Callable[[Any, Any], Any]]] = {**Functions.EVALUATORS, tree.Call: _call}
 
 
 @dataclass(frozen=True, slots=True)

@@ -131,16 +131,9 @@ class Expressions(Operations):
     # Functions and comprehensions
 
     def _lambda(self, node: tree.Lambda) -> Value:
-        function = Function(
-            node,
-            self.scope,
-            self.module,
-            f"{self.function_name}.<lambda>".lstrip("."),
-            (),
-            None,
-            self.defaults(node.params),
-        )
-        function.guards = self.guards
+        name = f"{self.function_name}.<lambda>".lstrip(".")
+        defaults = self.defaults(node.params)
+        function = Function(node, self.scope, self.module, name, defaults=defaults, guards=self.guards)
         self.holders.append(self.scope)
         self.pending.append(function)
         return function
@@ -216,12 +209,8 @@ class Expressions(Operations):
             self.yields.append(self.evaluate(value))
         return Unknown("sent to a generator")
 
-    def _call(self, node: tree.Call) -> Value:
-        return self.call(node)
-
     EVALUATORS: ClassVar[dict[type, Callable[[Any, Any], Any]]] = {
         **Operations.EVALUATORS,
-        tree.Call: _call,
         tree.SimpleString: _string,
         tree.FormattedString: _formatted,
         tree.Integer: _number,

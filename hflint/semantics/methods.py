@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from hflint.semantics import tree
 from hflint.semantics.catalog import CHAT_TEMPLATE, FLUENT, GENERATE, MOVES, PIPELINE_CALL, SAVES, TOKENIZER_METHODS
+from hflint.semantics.hooks import map_rows
 from hflint.semantics.objects import (
     Adapter,
     ChatTemplateCall,
@@ -68,7 +69,7 @@ def method_object(
     for one in owners:
         run.change(one, "call", method, kept, node)
     if name in ("map", "filter") and owner.library == "datasets" and isinstance(node, tree.Call):
-        run.map_rows(given, node)
+        map_rows(run, given, node)
     if name == "prepare" and owner.callee == "accelerate.Accelerator":
         return _prepared(run, given, node)
     if name == "unwrap_model" and owner.callee == "accelerate.Accelerator":

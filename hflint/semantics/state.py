@@ -104,10 +104,6 @@ class State(ABC):
         """The value of an expression."""
 
     @abstractmethod
-    def call(self, node: tree.Call) -> Value:
-        """The value of a call."""
-
-    @abstractmethod
     def call_function(
         self, function: Function, positional: list[Value], keywords: dict[str, Value], place: Place | None
     ) -> Value:
@@ -250,7 +246,7 @@ class State(ABC):
 
     def stores(self) -> list[Store]:
         """What an assignment in the code being followed can change."""
-        return [self.scope, *([self.instance] if self.instance is not None else [])]
+        return [self.scope] if self.instance is None else [self.scope, self.instance]
 
     def fork(self) -> list[dict[str, Value]]:
         """A copy of all names as they are now."""
