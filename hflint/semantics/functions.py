@@ -115,8 +115,7 @@ class Functions(Expressions):
 
     def stores(self) -> list[Store]:
         """What an assignment in the code being followed can change, other scopes included whose names it declares."""
-        own = [self.scope] if self.instance is None else [self.scope, self.instance]
-        return [*own, *self.scope.shared]
+        return [*super().stores(), *self.scope.shared]
 
     def restore(self, names: list[dict[str, Value]]) -> None:
         """Let all names be as they were; what was bound when it was first asked for stays."""
@@ -156,13 +155,7 @@ class Functions(Expressions):
     @staticmethod
     def _through_decorators(function: Function, value: Value) -> Value:
         for decorator in function.decorators:
-            name = (
-                decorator.name
-                if isinstance(decorator, Symbol)
-                else decorator.name
-                if isinstance(decorator, Function)
-                else ""
-            )
+            name = decorator.name if isinstance(decorator, Symbol | Function) else ""
             if not DECORATORS_TRANSPARENT.match(name):
                 return Unknown(f"{function.name} is decorated")
         return value

@@ -107,13 +107,9 @@ class Operations(Attributes):
         if isinstance(node.operator, tree.Not):
             if isinstance(value, VersionTest):
                 return VersionTest(value.library, value.otherwise, value.specifier)
-            return (
-                value
-                if isinstance(value, Feature)
-                else UNKNOWN
-                if constant is MISSING
-                else Known(not constant, self.place(node))
-            )
+            if isinstance(value, Feature):
+                return value
+            return UNKNOWN if constant is MISSING else Known(not constant, self.place(node))
         if isinstance(node.operator, tree.Minus) and isinstance(constant, int | float):
             return Known(-constant, self.place(node))
         return value if isinstance(node.operator, tree.Plus) else UNKNOWN
