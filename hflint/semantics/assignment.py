@@ -6,26 +6,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from hflint.semantics import tree
 from hflint.semantics.calls import Calls
-from hflint.semantics.objects import (
-    LibraryCall,
-    Part,
-)
-from hflint.semantics.scopes import (
-    Class,
-    Function,
-    Instance,
-)
-from hflint.semantics.values import (
-    MISSING,
-    UNKNOWN,
-    Items,
-    Known,
-    Symbol,
-    Table,
-    Unknown,
-    Value,
-    join,
-)
+from hflint.semantics.objects import LibraryCall, Part
+from hflint.semantics.scopes import Class, Function, Instance
+from hflint.semantics.values import MISSING, UNKNOWN, Items, Known, Symbol, Table, Unknown, Value, join
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -5,14 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from hflint.semantics.values import (
-    ABSENT,
-    UNKNOWN,
-    OneOf,
-    Place,
-    Steps,
-    Value,
-)
+from hflint.semantics.values import ABSENT, UNKNOWN, OneOf, Place, Steps, Value
 
 if TYPE_CHECKING:
     from hflint.findings import Span

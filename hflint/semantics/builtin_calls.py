@@ -6,12 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from hflint.semantics import commandline, hooks, installed
-from hflint.semantics.objects import (
-    ChatTemplateCall,
-    LibraryCall,
-    Part,
-    TokenizerCall,
-)
+from hflint.semantics.objects import ChatTemplateCall, LibraryCall, Part, TokenizerCall
 from hflint.semantics.scopes import Bound, Class, Function, Instance, Parent, Partial, TupleType
 from hflint.semantics.values import (
     MISSING,

@@ -5,21 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from hflint.semantics.catalog import call_kind
-from hflint.semantics.objects import (
-    TrainingArguments,
-)
+from hflint.semantics.objects import TrainingArguments
 from hflint.semantics.scopes import Class, Function, Instance, Store
-from hflint.semantics.values import (
-    UNKNOWN,
-    Items,
-    Known,
-    Symbol,
-    Unknown,
-    Value,
-    default_or,
-    join,
-    objects,
-)
+from hflint.semantics.values import UNKNOWN, Items, Known, Symbol, Unknown, Value, default_or, join, objects
 
 if TYPE_CHECKING:
     from collections.abc import Callable

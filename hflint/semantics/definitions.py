@@ -10,24 +10,9 @@ from hflint.semantics import tree
 from hflint.semantics.catalog import call_kind
 from hflint.semantics.importing import Imports
 from hflint.semantics.objects import LibraryCall, Load
-from hflint.semantics.scopes import (
-    Class,
-    Dependency,
-    Function,
-    Scope,
-)
+from hflint.semantics.scopes import Class, Dependency, Function, Scope
 from hflint.semantics.tree.reading import read_expression
-from hflint.semantics.values import (
-    UNKNOWN,
-    Items,
-    Known,
-    Symbol,
-    Table,
-    Unknown,
-    Value,
-    default_or,
-    join,
-)
+from hflint.semantics.values import UNKNOWN, Items, Known, Symbol, Table, Unknown, Value, default_or, join
 
 if TYPE_CHECKING:
     from collections.abc import Callable

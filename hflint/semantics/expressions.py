@@ -6,17 +6,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from hflint.semantics import tree
 from hflint.semantics.gate import TOKEN
-from hflint.semantics.objects import (
-    ChatTemplateCall,
-    Part,
-    TextLiteral,
-    TokenizerCall,
-)
+from hflint.semantics.objects import ChatTemplateCall, Part, TextLiteral, TokenizerCall
 from hflint.semantics.operations import Operations
-from hflint.semantics.scopes import (
-    Function,
-    Scope,
-)
+from hflint.semantics.scopes import Function, Scope
 from hflint.semantics.values import (
     MISSING,
     UNKNOWN,

@@ -11,13 +11,7 @@ from hflint.semantics.module import SyntaxProblem
 from hflint.semantics.objects import Import
 from hflint.semantics.scopes import Function, Imported, Package, Scope
 from hflint.semantics.syntax import dotted
-from hflint.semantics.values import (
-    UNKNOWN,
-    Symbol,
-    Unknown,
-    Value,
-    default_or,
-)
+from hflint.semantics.values import UNKNOWN, Symbol, Unknown, Value, default_or
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -22,17 +22,7 @@ from hflint.semantics.base import (
     TextLiteral,
     Where,
 )
-from hflint.semantics.values import (
-    ABSENT,
-    UNKNOWN,
-    Known,
-    Symbol,
-    Table,
-    Unknown,
-    Value,
-    join,
-    the,
-)
+from hflint.semantics.values import ABSENT, UNKNOWN, Known, Symbol, Table, Unknown, Value, join, the
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

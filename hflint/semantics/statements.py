@@ -6,16 +6,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from hflint.semantics import tree
 from hflint.semantics.definitions import Definitions, symbol_of
-from hflint.semantics.objects import (
-    ANY_CONTEXT,
-    Guard,
-)
-from hflint.semantics.scopes import (
-    Function,
-    Imported,
-    Instance,
-    Package,
-)
+from hflint.semantics.objects import ANY_CONTEXT, Guard
+from hflint.semantics.scopes import Function, Imported, Instance, Package
 from hflint.semantics.syntax import (
     assigned_in,
     breaks,
@@ -30,15 +22,7 @@ from hflint.semantics.syntax import (
     is_yield,
     leaves,
 )
-from hflint.semantics.values import (
-    Items,
-    Known,
-    Symbol,
-    Unknown,
-    Value,
-    join,
-    truth,
-)
+from hflint.semantics.values import Items, Known, Symbol, Unknown, Value, join, truth
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
