@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 from hflint.findings import Edit, Span
 from hflint.semantics import tree
-from hflint.semantics.lines import split_lines
 
 if TYPE_CHECKING:
     from hflint.semantics.module import Module
@@ -24,6 +23,7 @@ class Rewriter:
     def __init__(self, module: Module) -> None:
         self.module = module
         self.text = module.source.text
+        self._newline = module.source.newline
 
     # Arguments
 
@@ -289,22 +289,10 @@ class Rewriter:
 
     # Lines
 
-    @cached_property
-    def _newline(self) -> str:
-        found = re.search(r"\r\n|\r|\n", self.text)
-        return found.group() if found else "\n"
-
-    @cached_property
-    def _starts(self) -> list[int]:
-        starts = [0]
-        for line in split_lines(self.text):
-            starts.append(starts[-1] + len(line))
-        return starts
-
     def _offset(self, line: int, column: int) -> int:
         """The character offset of a line and a column in UTF-8 bytes, as `ast` counts."""
-        start, end = self._starts[line - 1], self._starts[min(line, len(self._starts) - 1)]
-        return start + len(self.text[start:end].encode()[:column].decode(errors="ignore"))
+        before = self.module.source.whole_line(line).encode()[:column]
+        return self.module.source.offset(line, 1) + len(before.decode(errors="ignore"))
 
     def _line_start(self, offset: int) -> int:
         return max(self.text.rfind("\n", 0, offset), self.text.rfind("\r", 0, offset)) + 1
