@@ -63,9 +63,3 @@ def all_rules() -> dict[str, Rule]:
                 if not module.name.startswith("_"):
                     importlib.import_module(f"{package.__name__}.{module.name}")
     return dict(sorted(_registered.items()))
-
-
-def find_rule(name_or_code: str) -> Rule | None:
-    """The rule of that code or name, or None."""
-    wanted = name_or_code.strip()
-    return next((r for r in all_rules().values() if wanted.upper() == r.code or wanted.lower() == r.name), None)

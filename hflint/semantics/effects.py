@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from hflint.semantics.commandline import Namespace
-from hflint.semantics.objects import Change, LibraryCall, Load, MethodCall, Part
+from hflint.semantics.objects import Change, LibraryCall, Part
 from hflint.semantics.scopes import Bound, Class, Function, Instance
 from hflint.semantics.state import State
 from hflint.semantics.values import UNKNOWN, Items, Known, Symbol, Table, Value
@@ -40,14 +40,11 @@ class Effects(State):
     def _set_attribute(self, target: Value, name: str, value: Value, node: tree.Node) -> None:
         if isinstance(target, LibraryCall):
             self.change(target, "set", name, value, node)
-            self.escape([value], f"{type(target).__name__}.{name}", node) if isinstance(value, LibraryCall) else None
+            if isinstance(value, LibraryCall):
+                self.escape([value], f"{type(target).__name__}.{name}", node)
         elif isinstance(target, Part):
             self.change(target.of, "set", f"{target.path}.{name}", value, node)
-        elif (
-            isinstance(target, Instance)
-            and target.cls.find(name) is not None
-            and isinstance(target.cls.find(name), Function)
-        ):
+        elif isinstance(target, Instance) and isinstance(target.cls.find(name), Function):
             self.escape([value], f"the setter of {name}", node)
             target.forget()
         elif isinstance(target, Instance | Namespace):
@@ -84,8 +81,6 @@ def _contained(value: Value, depth: int = 3) -> Iterator[LibraryCall]:
     for one in value.alternatives:
         if isinstance(one, LibraryCall):
             yield one
-            if depth and isinstance(one, MethodCall | Load) is False:
-                continue
         elif isinstance(one, Part) and not one.path.endswith("()") and "token" not in one.path.rpartition(".")[2]:
             yield one.of
         elif depth and isinstance(one, Items):

@@ -78,9 +78,9 @@ def method_object(
         return owner.base
     if name in FLUENT and (isinstance(kept, Move) or isinstance(owner, (*MODELS, EncoderLoad))):
         return source
-    return (
-        kept if _is_interesting(kind) or isinstance(owner, DatasetLoad) else Part(owner, f"{method}()", run.place(node))
-    )
+    if kind is not MethodCall or isinstance(owner, DatasetLoad):
+        return kept
+    return Part(owner, f"{method}()", run.place(node))
 
 
 def _kind(owner: LibraryCall, path: str, name: str) -> tuple[type[MethodCall], tuple[str, ...]]:
@@ -102,10 +102,6 @@ def _kind(owner: LibraryCall, path: str, name: str) -> tuple[type[MethodCall], t
     if name in SAVES:
         return Save, ("save_directory",) if name == "save_pretrained" else ("repo_id",)
     return MethodCall, ()
-
-
-def _is_interesting(kind: type[MethodCall]) -> bool:
-    return kind is not MethodCall
 
 
 def _prepared(run: Calls, given: Arguments, node: tree.Node) -> Value:

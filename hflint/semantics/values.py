@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterator
 
     from hflint.findings import Span
     from hflint.semantics import tree
@@ -327,8 +327,3 @@ def the(value: Value | None, kind: type[T]) -> T | None:
     """The value where it certainly is of that kind, else None; that it may be `None` does not count, for its use would raise."""
     found = bare(value) if isinstance(value, OneOf) else value
     return found if isinstance(found, kind) else None
-
-
-def strings(values: Iterable[Value]) -> list[str]:
-    """The strings among the values."""
-    return [value.constant for value in values if isinstance(value.constant, str)]
