@@ -31,9 +31,9 @@ from hflint.facts.shape import shape_of
 from hflint.verify import setup as parts
 from hflint.verify.outcome import Plan
 from hflint.verify.process import SessionError
-from hflint.verify.report import size
 from hflint.verify.session import Session
 from hflint.verify.setup import Setup
+from hflint.verify.signs import size
 from hflint.verify.sized import LENGTH, NEW_TOKENS
 
 if TYPE_CHECKING:

@@ -9,7 +9,8 @@ from math import isfinite
 from typing import TYPE_CHECKING, Any
 
 from hflint.verify import probes
-from hflint.verify.report import counts, environment_line, shorten, size, was_run
+from hflint.verify.report import counts, environment_line, shorten, was_run
+from hflint.verify.signs import size
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

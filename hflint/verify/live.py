@@ -8,7 +8,7 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from hflint.verify.report import size
+from hflint.verify.signs import size
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping

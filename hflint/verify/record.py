@@ -21,8 +21,9 @@ from hflint.settings import load_settings, parse_target
 from hflint.verify.cases import cases_of
 from hflint.verify.claims import holds, installed
 from hflint.verify.probes import find_probe
-from hflint.verify.report import brief, size
+from hflint.verify.report import brief
 from hflint.verify.results import Case, exit_code
+from hflint.verify.signs import size
 from hflint.verifying import opened, show, verified, write
 
 if TYPE_CHECKING:

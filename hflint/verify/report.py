@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from hflint.verify import probes
 from hflint.verify.codec import CodecError
 from hflint.verify.results import Result, result_from_json, result_to_json
+from hflint.verify.signs import size
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -118,15 +119,6 @@ def brief(outcome: Outcome | None) -> str:
 def was_run(outcome: Outcome) -> bool:
     """Whether anything is known of a run: nothing is of one that never began."""
     return bool(outcome.phase) or outcome.status != "ok"
-
-
-def size(count: float) -> str:
-    """Bytes for a reader, "1.5 GiB"."""
-    for unit in ("B", "KiB", "MiB"):
-        if count < 1024:
-            return f"{count:.0f} B" if unit == "B" else f"{count:.1f} {unit}"
-        count /= 1024
-    return f"{count:.1f} GiB"
 
 
 def shorten(text: str, limit: int) -> str:

@@ -17,6 +17,15 @@ _FOLDER = re.compile(r"\S*hflint-verify-\S*")  # where a twin lies
 _QUOTED = 60  # characters of what a model was given
 
 
+def size(count: float) -> str:
+    """Bytes for a reader, "1.5 GiB"."""
+    for unit in ("B", "KiB", "MiB"):
+        if count < 1024:
+            return f"{count:.0f} B" if unit == "B" else f"{count:.1f} {unit}"
+        count /= 1024
+    return f"{count:.1f} GiB"
+
+
 def raises(pattern: str) -> Sign:
     """Evidence: an exception whose type or text matches."""
     compiled = re.compile(pattern, re.IGNORECASE)
@@ -72,15 +81,7 @@ def renamed_argument(outcome: Outcome) -> str | None:
 def _smaller(before: int | None, after: int | None, what: str) -> str | None:
     if not before or not after or after >= before:
         return None
-    return f"{what} {before / after:.1f}x smaller ({_size(before)} to {_size(after)})"
-
-
-def _size(count: float) -> str:
-    for unit in ("B", "KiB", "MiB", "GiB"):
-        if count < 1024 or unit == "GiB":
-            return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
-        count /= 1024
-    raise AssertionError  # the loop ends at GiB
+    return f"{what} {before / after:.1f}x smaller ({size(before)} to {size(after)})"
 
 
 def vocabulary_mismatch(outcome: Outcome) -> str | None:
@@ -140,7 +141,7 @@ def no_checkpointing(outcome: Outcome) -> str | None:
     """Backward keeps everything."""
     if outcome.checkpointing is not False or not outcome.saved_bytes:
         return None
-    return f"no checkpointing: {_size(outcome.saved_bytes)} kept for backward by the run"
+    return f"no checkpointing: {size(outcome.saved_bytes)} kept for backward by the run"
 
 
 def rows_differ(outcome: Outcome) -> str | None:
