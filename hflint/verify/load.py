@@ -20,10 +20,8 @@ if TYPE_CHECKING:
 
 # Arguments that say where a checkpoint comes from; they mean nothing for a twin.
 _WHENCE = {"revision", "token", "cache_dir", "local_files_only", "force_download", "proxies", "subfolder", "variant"}
-_LIBRARIES = {
-    "gptq": ("optimum", "gptqmodel"),
-    "awq": ("gptqmodel",),
-}  # that transformers 5 asks for, by form of quantization
+# That transformers 5 asks for, by form of quantization.
+_LIBRARIES = {"gptq": ("optimum", "gptqmodel"), "awq": ("gptqmodel",)}
 _FLASH = {"flash_attention_2", "flash_attention_3", "kernels-community/flash-attn2"}
 
 

@@ -11,11 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection
 
 _UPPER = ("TaskType", "PeftType")  # enums whose values are their names
-_LOWER = (
-    "IntervalStrategy",
-    "SchedulerType",
-    "PaddingStrategy",
-)  # and those whose values are their names in small letters
+_LOWER = ("IntervalStrategy", "SchedulerType", "PaddingStrategy")  # whose values are their names in small letters
 _REFERENCES = ((TokenizerLoad, "tokenizer"), (ModelLoad, "model"), (ModelBuild, "model"))
 
 

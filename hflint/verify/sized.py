@@ -21,10 +21,8 @@ if TYPE_CHECKING:
 
 SMALLEST = 1_000_000_000  # parameters; below, a GPU's figures are those of its start
 LARGEST, LARGEST_TRAINED = 8_000_000_000, 1_600_000_000
-BYTES_EACH, BYTES_EACH_TRAINED = (
-    6,
-    24,
-)  # of free memory that a parameter may need: float32, and AdamW's states with activations
+# Of free memory that a parameter may need: float32, and AdamW's states with activations.
+BYTES_EACH, BYTES_EACH_TRAINED = 6, 24
 LENGTH = 512  # tokens of a row
 NEW_TOKENS = 32
 NARROWEST = 256  # width

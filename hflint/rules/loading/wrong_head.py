@@ -31,10 +31,8 @@ _CLASSES = (
     "AutoModelForCTC",
     "AutoModelForImageClassification",
 )
-_TEXT = {
-    "causal": "AutoModelForCausalLM",
-    "seq2seq": "AutoModelForSeq2SeqLM",
-}  # classes of which one is meant for the other
+# Classes of which one is meant for the other.
+_TEXT = {"causal": "AutoModelForCausalLM", "seq2seq": "AutoModelForSeq2SeqLM"}
 _LOSSLESS = ("causal", "seq2seq", "encoder", "embedding")  # without a head, these compute no loss; CLIP does
 _NO_LOSS = "`ValueError: The model did not return a loss from the inputs`"
 _REASON = "another class may have been meant, and what the model returns differs"

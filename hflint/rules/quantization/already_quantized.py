@@ -37,9 +37,8 @@ _HAVE_THEM = (
     "Mxfp4Config",
 )
 _BITSANDBYTES = "BitsAndBytesConfig"
-_OTHERWISE = re.compile(
-    r"lora|adapter|peft|merged|dequant|(?<![a-z0-9])(?:bf16|fp16|16bit)", re.IGNORECASE
-)  # in a name
+# In a name.
+_OTHERWISE = re.compile(r"lora|adapter|peft|merged|dequant|(?<![a-z0-9])(?:bf16|fp16|16bit)", re.IGNORECASE)
 _KEYWORDS = ("quantization_config", "load_in_4bit", "load_in_8bit")
 
 

@@ -25,12 +25,8 @@ _LITTLE = 0.15  # of the parameters: below, a model takes at least nine tenths o
 _MOST = 0.5
 _READ = ("4.57.6", "5.23.0")  # the releases in which architectures were counted
 _FOUR = 4
-_NO_CODE = (
-    "mixtral",
-    "qwen2_moe",
-    "qwen3_moe",
-    "olmoe",
-)  # their repositories bring no code: trust_remote_code does nothing
+# Their repositories bring no code: trust_remote_code does nothing.
+_NO_CODE = ("mixtral", "qwen2_moe", "qwen3_moe", "olmoe")
 # Models whose sizes are not the defaults of their architecture, by their parameters: counted by hflint.facts.shape.
 _COUNTED = {
     140_630_071_296: (0.0351, 0.9971),  # Mixtral-8x22B

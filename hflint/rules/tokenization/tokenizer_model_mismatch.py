@@ -43,13 +43,8 @@ _GROWN = (
     "load_state_dict",
     "load_adapter",
 )
-_ELSEWHERE = (
-    "subfolder",
-    "config",
-    "state_dict",
-    "vocab_file",
-    "tokenizer_file",
-)  # arguments that may bring another vocabulary
+# Arguments that may bring another vocabulary.
+_ELSEWHERE = ("subfolder", "config", "state_dict", "vocab_file", "tokenizer_file")
 _OF_ITS_OWN = ("EncoderDecoder", "Rag")  # classes whose two halves can have a vocabulary each
 
 

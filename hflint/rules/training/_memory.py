@@ -54,11 +54,7 @@ _HARMLESS_CALLS = frozenset(
     prepare_model_for_kbit_training requires_grad_ zero_grad get_input_embeddings get_output_embeddings resize_token_embeddings
     """.split()  # noqa: SIM905 - as above
 )
-_CONFIGS = (
-    "config.",
-    "generation_config.",
-    "hf_device_map.",
-)  # attributes on which no weight depends once it is loaded
+_CONFIGS = ("config.", "generation_config.", "hf_device_map.")  # on which no weight depends once it is loaded
 _FREEZES = re.compile(r"requires_grad|freez", re.IGNORECASE)
 _OWN_DEFAULT = "set_default_dtype"  # a call of torch that changes what transformers 4 takes where nothing is said
 _OTHER_DEVICES = {"cpu", "mps", "xpu", "npu"}  # what a program takes where there is no GPU of NVIDIA
