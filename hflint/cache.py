@@ -21,6 +21,8 @@ from hflint.findings import Confidence, Edit, Finding, Fix, Related, Safety, Sev
 from hflint.semantics.importers import python_files, touched
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from hflint.check import FileReport
     from hflint.project import Project
 
@@ -47,6 +49,7 @@ class Cache:
 
     def __init__(self, project: Project) -> None:
         self._root = project.folder
+        self._project = project
         self._path = self._root / FOLDER / f"{_fingerprint(project)}.json"
         self._states, self._entries = _load(self._path)
         self._put: set[str] = set()  # keys of the entries that this run has made
@@ -55,18 +58,28 @@ class Cache:
         """The findings of a file with that content hash; None where they are not known."""
         match self._entries.get(self._key(path)):
             case [known, dict(reads), list(importers_of), list(packed)] if known == content:
-                read = all(_digest_of(self._root / other) == state for other, state in reads.items())
+                read = all(self._is_same(self._root / other, state, packed) for other, state in reads.items())
                 if read and (not importers_of or self._touched.isdisjoint(importers_of)):
                     with suppress(KeyError, TypeError, ValueError):
                         return tuple(_unpack(one) for one in packed)
         return None
 
-    def put(self, content: str, report: FileReport) -> None:
-        """Remember the findings of a file with that content hash, and on what else of the project they depend."""
-        states = {self._key(other): _digest_of(other) for other in sorted(report.reads)}
+    def _is_same(self, path: Path, state: object, findings: list[Any]) -> bool:
+        """Whether a module still is what a program saw of it. Findings may point into it: for them, all of it counts."""
+        match state:
+            case [str(whole), list(names), str(part)]:
+                now = _digest_of(path)
+                return now == whole or (bool(now) and not findings and self._project.modules.state(path, names) == part)
+        return False
+
+    def put(self, content: str, report: FileReport, states: Mapping[Path, str]) -> None:
+        """Remember the findings of a file with that content hash, and on what else of the project they depend, with its state."""
+        reads = {
+            self._key(other): [_digest_of(other), names, states[other]] for other, names in sorted(report.reads.items())
+        }
         packed = [asdict(finding) for finding in report.findings]
         key = self._key(report.path)
-        self._entries[key] = [content, states, sorted(report.importers_of), packed]
+        self._entries[key] = [content, reads, sorted(report.importers_of), packed]
         self._put.add(key)
 
     def save(self) -> None:

@@ -6,7 +6,7 @@ import ast
 import os
 import sys
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from hflint.files import FileError, source_from_bytes
@@ -15,7 +15,7 @@ from hflint.semantics.gate import mentions_library
 from hflint.settings import ignored_for, severity_for
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from hflint.files import Source
@@ -38,7 +38,9 @@ class FileReport:
     errors: tuple[str, ...] = ()  # one line each
     fixed: tuple[Finding, ...] = ()  # mended: `source` is the mended text then, and `before` the file as it is
     before: Source | None = None
-    reads: frozenset[Path] = frozenset()  # other modules that the findings depend on
+    reads: Mapping[Path, list[str]] = field(
+        default_factory=dict
+    )  # the other modules that the findings depend on: which names
     importers_of: frozenset[str] = frozenset()  # what was asked of modules that import others
 
     @property
@@ -89,7 +91,7 @@ def check_source(source: Source, project: Project) -> FileReport:
         suppressed = apply_suppressions(source, found, active - failed)
         kept = [finding for finding in (*suppressed.kept, *suppressed.unused) if _is_shown(finding, project)]
     report = _report(source, [_adjusted(finding, project) for finding in kept], errors)
-    reads = frozenset(project.modules.read - {source.path.resolve()})
+    reads = {path: sorted(names) for path, names in project.modules.read.items() if path != source.path.resolve()}
     return replace(report, reads=reads, importers_of=frozenset(project.modules.importers.asked))
 
 

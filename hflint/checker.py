@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import chain
 from typing import TYPE_CHECKING
 
@@ -12,7 +12,7 @@ from hflint.files import FileError, read_bytes, source_from_bytes
 from hflint.semantics.gate import mentions_library
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
     from hflint.project import Project, Projects
@@ -32,10 +32,11 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """A report, and the hash of the content it was made from where it is worth remembering."""
+    """A report; where it is worth remembering, the hash of the content it was made from, and the states of what it read elsewhere."""
 
     report: FileReport
     digest: str = ""
+    states: Mapping[Path, str] = field(default_factory=dict)
 
 
 class Checker:
@@ -91,19 +92,19 @@ class Checker:
         return FileReport(path, name, source, known)
 
     def _serial(self, entries: Iterable[FileReport | Job]) -> Iterator[FileReport | Result]:
-        runner = Runner(fix=self._fix)
+        runner = Runner(fix=self._fix, cached=self._cached)
         for entry in entries:
             yield runner.run(entry) if isinstance(entry, Job) else entry
 
     def _parallel(self, entries: Iterable[FileReport | Job]) -> Iterator[FileReport | Result]:
         from hflint.workers import in_order
 
-        return in_order(entries, self._jobs, fix=self._fix)
+        return in_order(entries, self._jobs, Runner(fix=self._fix, cached=self._cached))
 
     def _remember(self, result: Result) -> None:
         report = result.report
         if self._cached and result.digest:
-            self._cache(self._projects.of(report.path)).put(result.digest, report)
+            self._cache(self._projects.of(report.path)).put(result.digest, report, result.states)
 
     def _cache(self, project: Project) -> Cache:
         if project.folder not in self._caches:
@@ -114,8 +115,9 @@ class Checker:
 class Runner:
     """Checks one file after the other, in one process."""
 
-    def __init__(self, *, fix: bool) -> None:
+    def __init__(self, *, fix: bool, cached: bool) -> None:
         self._fix = fix
+        self._cached = cached
         self._project: Project | None = None
 
     def run(self, job: Job) -> Result:
@@ -128,5 +130,8 @@ class Runner:
         except FileError as error:
             return Result(FileReport(job.path, job.name, errors=(error.message,)))
         report = check_data(data, job.path, job.name, job.project, fix=self._fix)
-        content = "" if report.errors or report.before else digest(data)
-        return Result(report if report.findings or report.before else replace(report, source=None), content)
+        shown = report if report.findings or report.before else replace(report, source=None)
+        if not self._cached or report.errors or report.before:
+            return Result(shown)
+        modules = job.project.modules
+        return Result(shown, digest(data), {path: modules.state(path, names) for path, names in report.reads.items()})

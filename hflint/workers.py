@@ -15,7 +15,7 @@ from multiprocessing.connection import wait
 from typing import TYPE_CHECKING, Any, Self
 
 from hflint.check import FileReport
-from hflint.checker import Job, Result, Runner
+from hflint.checker import Job, Result
 from hflint.memory import collect_seldom
 
 if TYPE_CHECKING:
@@ -23,19 +23,21 @@ if TYPE_CHECKING:
     from multiprocessing.connection import Connection
     from multiprocessing.process import BaseProcess
 
+    from hflint.checker import Runner
+
 CHUNK = 60_000  # bytes to parse that a worker is handed at a time
 LONGEST = 500  # files in a chunk, most of them decided by the gate
 AHEAD = 2  # chunks that a worker knows of
 POLL = 0.1  # seconds between two looks at whether a signal came
 
 
-def in_order(entries: Iterable[FileReport | Job], number: int, *, fix: bool) -> Iterator[FileReport | Result]:
+def in_order(entries: Iterable[FileReport | Job], number: int, runner: Runner) -> Iterator[FileReport | Result]:
     """The reports as they are and the jobs' results, in the order of the entries, from `number` processes."""
     chunks = list(_chunks(entries))  # the gate takes a thirtieth of the time that follows
     tasks = [[entry for entry in chunk if isinstance(entry, Job)] for chunk in chunks]
     for project in {id(job.project): job.project for task in tasks for job in task}.values():
         _ = project.rules, project.codes, project.versions, project.models  # found once, here, not in each worker
-    with Workers(number, tasks, fix=fix) as workers:
+    with Workers(number, tasks, runner) as workers:
         for at, chunk in enumerate(chunks):
             results = iter(workers.results(at))
             yield from (next(results) if isinstance(entry, Job) else entry for entry in chunk)
@@ -72,9 +74,9 @@ class _Worker:
 class Workers:
     """Processes that do numbered tasks; none of them outlives this one."""
 
-    def __init__(self, number: int, tasks: Sequence[list[Job]], *, fix: bool) -> None:
+    def __init__(self, number: int, tasks: Sequence[list[Job]], runner: Runner) -> None:
         self._tasks = tasks
-        self._fix = fix
+        self._runner = runner
         self._left = deque(at for at, task in enumerate(tasks) if task)
         self._done: dict[int, list[Result]] = {at: [] for at, task in enumerate(tasks) if not task}
         self._workers: list[_Worker] = []
@@ -115,7 +117,7 @@ class Workers:
         context: Any = multiprocessing.get_context("fork" if fork else "spawn")
         mine, theirs = context.Pipe()
         ours = [mine, *(worker.pipe for worker in self._workers)] if fork else []
-        process = context.Process(target=_serve, args=(theirs, ours, tasks, self._fix), daemon=True)
+        process = context.Process(target=_serve, args=(theirs, ours, tasks, self._runner), daemon=True)
         process.start()
         theirs.close()
         return _Worker(process, mine)
@@ -189,7 +191,7 @@ def _preload() -> None:
         importlib.import_module(module)
 
 
-def _serve(pipe: Connection, ours: list[Connection], tasks: Sequence[list[Job]], fix: bool) -> None:
+def _serve(pipe: Connection, ours: list[Connection], tasks: Sequence[list[Job]], runner: Runner) -> None:
     """Do the tasks whose numbers come, until nobody is there to ask. `ours` is what a fork has of the parent's."""
     for one in ours:
         one.close()
@@ -197,7 +199,6 @@ def _serve(pipe: Connection, ours: list[Connection], tasks: Sequence[list[Job]],
     gc.freeze()  # what was made before the fork stays, and stays shared
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    runner = Runner(fix=fix)
     with suppress(EOFError, OSError):
         while True:
             task = tasks[pipe.recv()]

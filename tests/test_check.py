@@ -206,7 +206,7 @@ def test_a_change_is_seen(parsed):
 
 
 def test_a_change_in_an_imported_module_is_seen(parsed):
-    code = "from transformers import AutoModel\nfrom config import MODEL\n\nmodel = AutoModel.from_pretrained(MODEL)\n"
+    code = "from transformers import AutoModel\nfrom config import MODEL\n\nmodel = AutoModel.from_pretrained(MODEL, revision=WORD)\n"
     files = [write("train.py", code)]
     write("config.py", 'MODEL = "bert-base-uncased"\n')
     (report,) = run(files)
@@ -215,6 +215,52 @@ def test_a_change_in_an_imported_module_is_seen(parsed):
     assert parsed == ["train.py"]
     cache._digest_of.cache_clear()
     write("config.py", 'MODEL = "gpt2"\n')
+    run(files)
+    assert parsed == ["train.py", "train.py"]
+
+
+SETTINGS = """\
+import os
+
+MODEL = "bert-base-uncased"
+
+
+def device():
+    return os.environ.get("DEVICE", "cpu")
+"""
+USER = (
+    "from transformers import AutoModel\nfrom config import MODEL, WORD\n\nmodel = AutoModel.from_pretrained(MODEL, revision=WORD)\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "again"),
+    [
+        ('"cpu"', '"cuda"', False),
+        ("\n\n\n", "\n\n\n# A comment.\n", False),
+        ("import os\n", "import os\nimport re\n\nOTHER = re.compile('x')\n", False),
+        ("import os\n", "import os\n\nWORD = 1\n", True),  # it was looked for
+        ("import os\n", "import os\nfrom words import *\n", True),
+        ("bert-base-uncased", "gpt2", True),
+        ("\n\n\n", "\nMODEL += '-v2'\n", True),
+    ],
+)
+def test_only_a_change_of_what_is_imported_matters(parsed, old, new, again):
+    files = [write("train.py", USER)]
+    write("config.py", SETTINGS)
+    run(files)
+    cache._digest_of.cache_clear()
+    write("config.py", SETTINGS.replace(old, new, 1))
+    run(files)
+    assert parsed == ["train.py"] * (2 if again else 1)
+
+
+def test_findings_may_point_into_an_imported_module(parsed):
+    files = [write("train.py", USER + "x = 'BAD'\n")]
+    write("config.py", SETTINGS)
+    run(files)
+    cache._digest_of.cache_clear()
+    write("config.py", SETTINGS.replace("\n\n\n", "\n\n\n# A comment.\n"))
     run(files)
     assert parsed == ["train.py", "train.py"]
 

@@ -78,7 +78,7 @@ class Module:
         from hflint.semantics.tree.concrete import Concrete
 
         first, last = self.tree.lines[at]
-        lines = split_lines(_picked(self.source, self._selection))[first - 1 : last]
+        lines = split_lines(picked(self.source, self._selection))[first - 1 : last]
         whole = self.tree.body[at]
         begin, end = (1, len(lines)) if part is whole else _lines_of_methods(whole, "".join(lines)).get(part, (0, 0))
         if end:
@@ -136,7 +136,7 @@ def _lines_of_methods(statement: nodes.Statement, text: str) -> dict[nodes.State
 
 def _read(source: Source, selection: Selection | None) -> nodes.Module:
     """The nodes of a selection of the lines; None for all of them. libcst is asked about syntax newer than the Python that runs."""
-    text = _picked(source, selection)
+    text = picked(source, selection)
     try:
         lines = split_lines(text)
         return read_module(text, lambda number: lines[number - 1])
@@ -162,7 +162,7 @@ def _read_concrete(text: str, selection: Selection | None) -> nodes.Module:
         raise SyntaxProblem(1, 1, f"cannot be parsed: {error}") from None
 
 
-def _picked(source: Source, selection: Selection | None) -> str:
+def picked(source: Source, selection: Selection | None) -> str:
     """The text of a selection of the lines."""
     if selection is None:
         return source.text

@@ -6,6 +6,7 @@ import os
 import sys
 from contextlib import suppress
 from functools import cached_property
+from hashlib import blake2b
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,11 +14,11 @@ from hflint.files import FileError, display_name, read_source
 from hflint.semantics.catalog import LIBRARIES
 from hflint.semantics.choice import Outline, outline, outline_and_nodes
 from hflint.semantics.importers import LARGEST, Importers
-from hflint.semantics.module import Module
+from hflint.semantics.module import Module, picked
 from hflint.semantics.survey import TooDeepError, survey
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from hflint.files import Source
     from hflint.semantics import tree
@@ -32,12 +33,14 @@ _FOREIGN = (
 class Foreign:
     """A module of the project: its top-level statements, each parsed when one of its names is asked for from another module."""
 
-    def __init__(self, source: Source, parsed: dict[tuple[Path, int], Module]) -> None:
+    def __init__(self, source: Source, parsed: dict[tuple[Path, int], Module], asked: dict[Path, set[str]]) -> None:
         self.source = source
         self._parsed = parsed  # the statements of all modules that are parsed
+        self._asked = asked  # the names that a program asks of each module
 
     def binding(self, name: str) -> Iterator[tuple[int, Module]]:
         """The statements that bind a name or change its object, in order, each with its number."""
+        self._asked.setdefault(self.source.path, set()).add(name)
         for number in self._numbers.get(name, ()):
             key = self.source.path, number
             part = self._parsed.pop(key, None) or Module(self.source, self._offer.statements[number].selection)
@@ -77,6 +80,23 @@ class Foreign:
         except TooDeepError:
             return None
 
+    def state(self, names: Iterable[str]) -> str:
+        """A hash of what a program sees that asks for these names, of which it is told in one order: it changes with what they stand for."""
+        found = blake2b(repr(self.stars).encode(), digest_size=12)
+        for name in names:
+            found.update(self._states.get(name) or self._states.setdefault(name, self._state(name)))
+        return found.hexdigest()
+
+    def _state(self, name: str) -> bytes:
+        found = blake2b(name.encode(), digest_size=12)
+        for number in self._numbers.get(name, ()):
+            found.update(picked(self.source, self._offer.statements[number].selection).encode(errors="replace"))
+        return found.digest()
+
+    @cached_property
+    def _states(self) -> dict[str, bytes]:
+        return {}
+
     @property
     def _offer(self) -> Outline:
         try:
@@ -105,14 +125,19 @@ class Modules:
         self._parsed: dict[tuple[Path, int], Module] = {}
         self._found: dict[tuple[str, str], tuple[Foreign | None, str] | None] = {}
         self.importers = Importers(self._folder)
-        self.read: set[Path] = set()  # what was asked for since `start`, found or not: what a program depends on
+        self.read: dict[Path, set[str]] = {}  # the modules found since `start`, and the names that were asked of them
 
     def start(self) -> None:
         """Begin another program. It finds what earlier ones parsed, as long as that is not too much to keep."""
-        self.read = set()
+        self.read.clear()
         self.importers.asked = set()
         for key in list(self._parsed)[:-KEPT]:
             del self._parsed[key]
+
+    def state(self, path: Path, names: Iterable[str]) -> str:
+        """`Foreign.state` of a module; empty where it cannot be read."""
+        found = self._module(path)
+        return found.state(names) if found is not None else ""
 
     def outline(self, source: Source) -> tuple[Outline, tree.Module | None]:
         """What there is to follow in a file, read once for its own sake and for those that import it; with its nodes the first time.
@@ -123,7 +148,7 @@ class Modules:
         path = source.path.absolute()
         known = self._known.get(path)
         if known is None or known.source.text != source.text:
-            known = Foreign(source, self._parsed)
+            known = Foreign(source, self._parsed, self.read)
             if len(source.text) <= LARGEST and path.is_relative_to(self._folder):
                 self._known[path] = known
         return known.outline_and_nodes()
@@ -139,7 +164,7 @@ class Modules:
             self._found[key] = self._find(importer.absolute(), name)
         found = self._found[key]
         if found is not None and found[0] is not None:
-            self.read.add(found[0].source.path)
+            self.read.setdefault(found[0].source.path, set())
         return found
 
     def _find(self, importer: Path, name: str) -> tuple[Foreign | None, str] | None:
@@ -218,7 +243,9 @@ class Modules:
         if path not in self._known:
             try:
                 small = path.stat().st_size <= LARGEST
-                self._known[path] = Foreign(read_source(path, display_name(path)), self._parsed) if small else None
+                self._known[path] = (
+                    Foreign(read_source(path, display_name(path)), self._parsed, self.read) if small else None
+                )
             except (FileError, OSError):
                 self._known[path] = None
         return self._known[path]
