@@ -25,9 +25,10 @@ if TYPE_CHECKING:
 
     from hflint.check import FileReport
     from hflint.project import Project
+    from hflint.semantics.outlines import Packed
 
 FOLDER = ".hflint_cache"
-KEPT = 8  # files in the folder: as many combinations of settings and versions are remembered
+KEPT = 8  # files in the folder: one of the modules, and one for each of the last combinations of settings and versions
 
 
 def digest(data: bytes) -> str:
@@ -53,6 +54,7 @@ class Cache:
         self._path = self._root / FOLDER / f"{_fingerprint(project)}.json"
         self._states, self._entries = _load(self._path)
         self._put: set[str] = set()  # keys of the entries that this run has made
+        self._outlines: dict[str, Packed] = {}  # that this run has made
 
     def get(self, path: Path, content: str) -> tuple[Finding, ...] | None:
         """The findings of a file with that content hash; None where they are not known."""
@@ -82,17 +84,31 @@ class Cache:
         self._entries[key] = [content, reads, sorted(report.importers_of), packed]
         self._put.add(key)
 
+    def put_outlines(self, outlines: dict[str, Packed]) -> None:
+        """Remember what modules offer."""
+        self._outlines |= outlines
+
     def save(self) -> None:
         """Write what is new; entries of files that are gone, or that have new importers, are dropped."""
+        if self._outlines:
+            from hflint.semantics.outlines import read_outlines
+
+            path = outlines_path(self._root)
+            known = {key: one for key, one in (read_outlines(path) | self._outlines).items() if Path(key).exists()}
+            self._write(path, known)
+            self._outlines = {}
         if not self._put:
             return
         entries = {key: entry for key, entry in self._entries.items() if self._is_kept(key, entry)}
         states = {self._key(path): _state(path) for path in python_files(self._root)} if _depends(entries) else {}
-        with suppress(OSError):
-            _prepare(self._path.parent)
-            _write(self._path, json.dumps({"files": states, "entries": entries}, separators=(",", ":")))
-            _prune(self._path.parent)
+        self._write(self._path, {"files": states, "entries": entries})
         self._put.clear()
+
+    def _write(self, path: Path, content: dict[str, Any]) -> None:
+        with suppress(OSError):
+            _prepare(path.parent)
+            _write(path, json.dumps(content, separators=(",", ":")))
+            _prune(path.parent)
 
     def _is_kept(self, key: str, entry: list[Any]) -> bool:
         is_current = key in self._put or not entry[2] or self._touched.isdisjoint(entry[2])
@@ -107,6 +123,12 @@ class Cache:
     def _key(self, path: Path) -> str:
         absolute = path.absolute()
         return absolute.relative_to(self._root).as_posix() if absolute.is_relative_to(self._root) else str(absolute)
+
+
+def outlines_path(root: Path) -> Path:
+    """Where it is kept what the modules of a project offer, which neither settings nor versions change."""
+    state = hashlib.blake2b("\n".join(_own_files()).encode(), digest_size=12).hexdigest()
+    return root / FOLDER / f"modules-{state}.json"
 
 
 def _load(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from itertools import chain
 from typing import TYPE_CHECKING
 
-from hflint.cache import Cache, digest
+from hflint.cache import Cache, digest, outlines_path
 from hflint.check import FileReport, check_data, has_fix
 from hflint.files import FileError, read_bytes, source_from_bytes
 from hflint.semantics.gate import mentions_library
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from hflint.project import Project, Projects
+    from hflint.semantics.outlines import Packed
 
 WORTH = 100_000  # bytes to parse; below that, more processes cost more than they bring
 
@@ -32,11 +33,19 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """A report; where it is worth remembering, the hash of the content it was made from, and the states of what it read elsewhere."""
+    """A report, and what is worth remembering.
+
+    Attributes:
+        report: the report.
+        digest: the hash of the content that it was made from; empty where it is not to be remembered.
+        states: of what it read of other modules.
+        outlines: of modules that were read for it.
+    """
 
     report: FileReport
     digest: str = ""
     states: Mapping[Path, str] = field(default_factory=dict)
+    outlines: dict[str, Packed] = field(default_factory=dict)
 
 
 class Checker:
@@ -103,8 +112,11 @@ class Checker:
 
     def _remember(self, result: Result) -> None:
         report = result.report
-        if self._cached and result.digest:
-            self._cache(self._projects.of(report.path)).put(result.digest, report, result.states)
+        if self._cached:
+            cache = self._cache(self._projects.of(report.path))
+            cache.put_outlines(result.outlines)
+            if result.digest:
+                cache.put(result.digest, report, result.states)
 
     def _cache(self, project: Project) -> Cache:
         if project.folder not in self._caches:
@@ -129,9 +141,15 @@ class Runner:
             data = read_bytes(job.path)
         except FileError as error:
             return Result(FileReport(job.path, job.name, errors=(error.message,)))
+        modules = job.project.modules
+        if self._cached and modules.outlines is None:
+            from hflint.semantics.outlines import Outlines  # not before there is something to parse
+
+            modules.outlines = Outlines(outlines_path(job.project.folder))
         report = check_data(data, job.path, job.name, job.project, fix=self._fix)
         shown = report if report.findings or report.before else replace(report, source=None)
+        outlines = modules.outlines.take_new() if modules.outlines is not None else {}
         if not self._cached or report.errors or report.before:
-            return Result(shown)
-        modules = job.project.modules
-        return Result(shown, digest(data), {path: modules.state(path, names) for path, names in report.reads.items()})
+            return Result(shown, outlines=outlines)
+        states = {path: modules.state(path, names) for path, names in report.reads.items()}
+        return Result(shown, digest(data), states, outlines)

@@ -84,7 +84,9 @@ class Project:
 
     def forget_modules(self) -> None:
         """Let go of the parsed modules: after the project's last file, they only take memory."""
-        vars(self).pop("modules", None)
+        modules = vars(self).pop("modules", None)
+        if modules is not None:
+            modules.close()
 
     def __getstate__(self) -> dict[str, object]:
         """For a worker: all that was found, but no parsed modules."""

@@ -15,6 +15,7 @@ from hflint.checker import Checker, Runner
 from hflint.files import Source
 from hflint.findings import Severity
 from hflint.project import Projects
+from hflint.semantics import choice
 from hflint.settings import SettingsError
 
 HEAD = 'from transformers import AutoModel\n\nmodel = AutoModel.from_pretrained("bert-base-uncased")\n'
@@ -228,9 +229,7 @@ MODEL = "bert-base-uncased"
 def device():
     return os.environ.get("DEVICE", "cpu")
 """
-USER = (
-    "from transformers import AutoModel\nfrom config import MODEL, WORD\n\nmodel = AutoModel.from_pretrained(MODEL, revision=WORD)\n"
-)
+USER = "from transformers import AutoModel\nfrom config import MODEL, WORD\n\nmodel = AutoModel.from_pretrained(MODEL, revision=WORD)\n"
 
 
 @pytest.mark.parametrize(
@@ -253,6 +252,17 @@ def test_only_a_change_of_what_is_imported_matters(parsed, old, new, again):
     write("config.py", SETTINGS.replace(old, new, 1))
     run(files)
     assert parsed == ["train.py"] * (2 if again else 1)
+
+
+def test_a_module_that_is_the_same_is_not_read_again(monkeypatch):
+    files = [write("train.py", USER), write("other.py", USER)]
+    write("config.py", SETTINGS)
+    run(files[:1])
+    read = []
+    real = choice.survey
+    monkeypatch.setattr(choice, "survey", lambda text: (read.append(text), real(text))[1])
+    run(files)
+    assert read == [USER]  # the other file itself
 
 
 def test_findings_may_point_into_an_imported_module(parsed):
@@ -340,7 +350,7 @@ def test_the_cache_keeps_itself_out_of_git():
 def test_a_damaged_cache_is_none(damage):
     files = [write("a.py", HEAD + "x = 'BAD'\n")]
     first = run(files)
-    (path,) = Path(cache.FOLDER).glob("*.json")
+    (path,) = Path(cache.FOLDER).glob("[!m]*.json")
     if isinstance(damage, bytes):
         path.write_bytes(damage)
     else:
@@ -368,7 +378,7 @@ def test_the_cache_forgets_what_is_gone_and_what_is_old():
     files[0][0].unlink()
     write("b.py", HEAD + "x = 1\n")
     run(files[1:])
-    (path,) = Path(cache.FOLDER).glob("*.json")
+    (path,) = Path(cache.FOLDER).glob("[!m]*.json")
     assert list(json.loads(path.read_text())["entries"]) == ["b.py"]
     for number in range(cache.KEPT + 3):
         run(files[1:], target={"transformers": f"4.{40 + number}"})

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from hflint.files import Source
     from hflint.semantics import tree
+    from hflint.semantics.outlines import Outlines
     from hflint.semantics.units import Survey
 
 KEPT = 400  # parsed statements that are kept from one program to the next, of some 50 KB each
@@ -33,18 +34,18 @@ _FOREIGN = (
 class Foreign:
     """A module of the project: its top-level statements, each parsed when one of its names is asked for from another module."""
 
-    def __init__(self, source: Source, parsed: dict[tuple[Path, int], Module], asked: dict[Path, set[str]]) -> None:
+    def __init__(self, source: Source, modules: Modules) -> None:
         self.source = source
-        self._parsed = parsed  # the statements of all modules that are parsed
-        self._asked = asked  # the names that a program asks of each module
+        self._modules = modules
 
     def binding(self, name: str) -> Iterator[tuple[int, Module]]:
         """The statements that bind a name or change its object, in order, each with its number."""
-        self._asked.setdefault(self.source.path, set()).add(name)
+        self._modules.read.setdefault(self.source.path, set()).add(name)
+        parsed = self._modules.parsed
         for number in self._numbers.get(name, ()):
             key = self.source.path, number
-            part = self._parsed.pop(key, None) or Module(self.source, self._offer.statements[number].selection)
-            self._parsed[key] = part  # at the end: those that were not asked for the longest go first
+            part = parsed.pop(key, None) or Module(self.source, self._offer.statements[number].selection)
+            parsed[key] = part  # at the end: those that were not asked for the longest go first
             yield number, part
 
     @property
@@ -59,7 +60,13 @@ class Foreign:
         Raises:
             TooDeepError: it is nested too deeply.
         """
-        return outline(self.source.text)
+        known = self._modules.outlines and self._modules.outlines.get(self.source)
+        return known or self._noted(outline(self.source.text))
+
+    def _noted(self, found: Outline) -> Outline:
+        if self._modules.outlines is not None:
+            self._modules.outlines.put(self.source, found)
+        return found
 
     def outline_and_nodes(self) -> tuple[Outline, tree.Module | None]:
         """What there is to follow, and the nodes of the file's own part where they were not read before.
@@ -69,8 +76,9 @@ class Foreign:
         """
         if "outline" in self.__dict__:
             return self.outline, None
-        self.outline, nodes = outline_and_nodes(self.source.text)
-        return self.outline, nodes
+        found, nodes = outline_and_nodes(self.source.text)
+        self.outline = self._noted(found)
+        return found, nodes
 
     @property
     def survey(self) -> Survey | None:
@@ -122,22 +130,29 @@ class Modules:
         self._known: dict[Path, Foreign | None] = {}
         self._listed: dict[str, tuple[frozenset[str], frozenset[str]]] = {}
         self._starts: dict[tuple[str, int], list[str]] = {}
-        self._parsed: dict[tuple[Path, int], Module] = {}
+        self.parsed: dict[tuple[Path, int], Module] = {}  # the statements that were parsed, of all modules
         self._found: dict[tuple[str, str], tuple[Foreign | None, str] | None] = {}
         self.importers = Importers(self._folder)
+        self.outlines: Outlines | None = None  # what earlier runs found
         self.read: dict[Path, set[str]] = {}  # the modules found since `start`, and the names that were asked of them
 
     def start(self) -> None:
         """Begin another program. It finds what earlier ones parsed, as long as that is not too much to keep."""
         self.read.clear()
         self.importers.asked = set()
-        for key in list(self._parsed)[:-KEPT]:
-            del self._parsed[key]
+        for key in list(self.parsed)[:-KEPT]:
+            del self.parsed[key]
 
     def state(self, path: Path, names: Iterable[str]) -> str:
         """`Foreign.state` of a module; empty where it cannot be read."""
         found = self._module(path)
         return found.state(names) if found is not None else ""
+
+    def close(self) -> None:
+        """Let go of everything, which holds itself."""
+        self._known.clear()
+        self._found.clear()
+        self.parsed.clear()
 
     def outline(self, source: Source) -> tuple[Outline, tree.Module | None]:
         """What there is to follow in a file, read once for its own sake and for those that import it; with its nodes the first time.
@@ -148,7 +163,7 @@ class Modules:
         path = source.path.absolute()
         known = self._known.get(path)
         if known is None or known.source.text != source.text:
-            known = Foreign(source, self._parsed, self.read)
+            known = Foreign(source, self)
             if len(source.text) <= LARGEST and path.is_relative_to(self._folder):
                 self._known[path] = known
         return known.outline_and_nodes()
@@ -243,9 +258,7 @@ class Modules:
         if path not in self._known:
             try:
                 small = path.stat().st_size <= LARGEST
-                self._known[path] = (
-                    Foreign(read_source(path, display_name(path)), self._parsed, self.read) if small else None
-                )
+                self._known[path] = Foreign(read_source(path, display_name(path)), self) if small else None
             except (FileError, OSError):
                 self._known[path] = None
         return self._known[path]
