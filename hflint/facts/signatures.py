@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from hflint.facts.versions import Range
 
-_KINDS = {"transformers": ("signatures", "model-signatures")}
+_KINDS = {"transformers": ("signatures", "model-signatures", "model-class-signatures")}
 _REFUSED = ("raises", "drops", "keeps")
 _SHARED = ("PreTrainedConfig", "PretrainedConfig")  # what every configuration takes as well; one class under two names
 
@@ -105,8 +105,9 @@ class Signature:
         """What the allowed releases make of a keyword that they do not take; None where all take it, or that is not known.
 
         A keyword that another library's class takes, from which this one inherits, counts as taken where any allowed release of that does.
+        Names with an underscore before them are not in the tables.
         """
-        if keyword in self._always:
+        if keyword.startswith("_") or keyword in self._always:
             return None
         allowed = versions[self.library]
         states = [(release, self._state(keyword, release)) for release in allowed.releases]
@@ -114,7 +115,7 @@ class Signature:
         if not refusing:
             return None
         parents = [parent.refusal(keyword, versions) for parent in self._parents()]
-        if len(parents) < len(self.entry.get("parents", ())) or any(
+        if len(parents) < len(self.entry.get("parents", "").split()) or any(
             one is None or not one.everywhere for one in parents
         ):
             return None
@@ -162,14 +163,12 @@ class Signature:
 
     @property
     def _always(self) -> tuple[str, ...]:
-        own = tuple(self.entry["takes"].split())
-        shared = [
-            one for base in self.entry.get("bases", ()) if base in _SHARED for name in _SHARED for one in _shared(name)
-        ]
-        return (*own, *shared)
+        own = self.entry.get("takes", "").split()
+        is_configuration = not {*_SHARED}.isdisjoint(_line(self.library, self.entry))
+        return (*own, *(one for name in _SHARED for one in _shared(name) if is_configuration))
 
     def _parents(self) -> Iterator[Signature]:
-        for parent in self.entry.get("parents", ()):
+        for parent in self.entry.get("parents", "").split():
             found = signature(parent)
             if found:
                 yield found
@@ -185,60 +184,79 @@ def signature(qualified: str) -> Signature | None:
     library = LIBRARIES.get(package)
     if library is None or not path:
         return None
-    for kind in _KINDS.get(library, ("signatures",)):
-        for length in (1, 2):
-            name, module = ".".join(path[-length:]), ".".join(path[:-length])
-            found = _entry(library, kind, name)
-            if found and len(path) >= length and _is_from(module, found.entry):
-                return found
-        if len(path) > 1 and (inherited := _inherited(library, kind, path)):
-            return inherited
-    return None
+    for length in (1, 2):
+        name, module = ".".join(path[-length:]), ".".join(path[:-length])
+        found = _entry(library, name)
+        if found and len(path) >= length and _is_from(module, found):
+            return found
+    return _inherited(library, path) if len(path) > 1 else None
 
 
-def _inherited(library: str, kind: str, path: list[str]) -> Signature | None:
-    """A method that a public base of the class defines."""
-    owner = _entry(library, kind, path[-2])
-    if owner is None or not _is_from(".".join(path[:-2]), owner.entry):
+def _inherited(library: str, path: list[str]) -> Signature | None:
+    """A method that a public base of the class defines; not of the classes of single models, whose own methods were not read."""
+    owner = _entry(library, path[-2], "signatures")
+    if owner is None or not _is_from(".".join(path[:-2]), owner):
         return None
-    names = (f"{base}.{path[-1]}" for base in owner.entry.get("bases", ()))
-    return next((found for name in names if (found := _entry(library, kind, name))), None)
+    names = (f"{base}.{path[-1]}" for base in _line(library, owner.entry))
+    return next((found for name in names if (found := _entry(library, name, "signatures"))), None)
 
 
-def _is_from(module: str, entry: Mapping[str, Any]) -> bool:
+def _line(library: str, entry: Mapping[str, Any]) -> tuple[str, ...]:
+    """The public classes that a class inherits from, each with all that it inherits from itself."""
+    if "line" in entry:
+        return tuple(entry["line"].split())
+    found: dict[str, None] = {}
+    for base in entry.get("bases", "").split():
+        above = _entry(library, base)
+        found |= dict.fromkeys((base, *(_line(library, above.entry) if above else ())))
+    return tuple(found)
+
+
+def _is_from(module: str, found: Signature) -> bool:
     """Whether that is where it is defined, or a package around that, which may offer it as well."""
-    return not module or any(f"{one}.".startswith(f"{module}.") for one in entry.get("from", ()))
+    if not module:
+        return True
+    owner = None if "from" in found.entry else _entry(found.library, found.name.rpartition(".")[0])
+    places = (owner or found).entry["from"].split()
+    return any(f"{_module(one)}.".startswith(f"{module}.") for one in places)
 
 
-def _entry(library: str, kind: str, name: str) -> Signature | None:
-    lines, read = _table(library, kind)
-    start = lines.find(f'\n"{name}":')
-    if start < 0:
-        return None
-    return Signature(library, name, read, _parsed(lines[start + 1 : lines.index("\n", start + 1)]))
+def _module(place: str) -> str:
+    """A module written out: "albert/modeling" is models.albert.modeling_albert."""
+    model, _, kind = place.partition("/")
+    return f"models.{model}.{kind}_{model}" if kind else place
+
+
+@cache
+def _entry(library: str, name: str, *kinds: str) -> Signature | None:
+    """What the tables of a library say of a callable; of some kinds of tables only."""
+    for kind in kinds or _KINDS.get(library, ("signatures",)):
+        lines, read = _table(library, kind)
+        if name in lines:
+            return Signature(library, name, read, json.loads(lines[name]))
+    return None
 
 
 @cache
 def _defaults(library: str, name: str) -> Mapping[str, Any] | None:
     """The defaults of a callable that are not None; None where they were not kept."""
-    if _entry(library, "signatures", name) is None:
+    if _entry(library, name, "signatures") is None:
         return None
     lines, _ = _table(library, "defaults")
-    start = lines.find(f'\n"{name}":')
-    return _parsed(lines[start + 1 : lines.index("\n", start + 1)]) if start >= 0 else {}
+    return json.loads(lines[name]) if name in lines else {}
 
 
 @cache
 def model_settings() -> frozenset[str]:
     """Every name that the configuration, tokenizer or processor of some model of transformers takes in some release."""
     lines, _ = _table("transformers", "model-signatures")
-    entries = (_parsed(line) for line in lines.splitlines() if line.startswith('"'))
-    return frozenset(name for one in entries for name in (*one["takes"].split(), *one.get("some", ())))
+    entries = map(json.loads, {*lines.values()})
+    return frozenset(name for one in entries for name in (*one.get("takes", "").split(), *one.get("some", ())))
 
 
 @cache
 def _shared(name: str) -> tuple[str, ...]:
-    found = _entry("transformers", "signatures", name)
+    found = _entry("transformers", name)
     return (*found.entry["takes"].split(), *found.entry.get("some", ())) if found else ()
 
 
@@ -254,13 +272,9 @@ def _holds(spans: str, index: int) -> bool:
 
 
 @cache
-def _table(library: str, kind: str) -> tuple[str, tuple[Version, ...]]:
-    """The text of a table, a callable a line, and the releases that were read; only the lines asked for are parsed."""
-    head, _, lines = table_text(library, kind).partition('"callables":{')
-    return lines, tuple(map(Version, json.loads(f"{head.rstrip(',')}}}")["read"])) if head else ()
-
-
-def _parsed(line: str) -> Mapping[str, Any]:
-    """The entry of a line `"name":{...},`."""
-    entry: dict[str, Any] = json.loads(line[line.index(":") + 1 :].removesuffix(","))
-    return entry
+def _table(library: str, kind: str) -> tuple[Mapping[str, str], tuple[Version, ...]]:
+    """The entries of a table, as text, by name, and the releases that were read; only the entries asked for are parsed."""
+    head, _, text = table_text(library, kind).partition('"callables":{\n')
+    lines = (line.rstrip(",").partition('":') for line in text.splitlines()[:-1])
+    entries = {name: entry for names, _, entry in lines for name in names[1:].split()}
+    return entries, tuple(map(Version, json.loads(f"{head.rstrip(',')}}}")["read"])) if head else ()

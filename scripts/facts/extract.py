@@ -7,18 +7,14 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from declared import dotted
-from release import Taking
+from release import Release, Taking
 
 if TYPE_CHECKING:
-    from release import Release
     from source import ClassFacts
 
 PRIVATE = re.compile(r"(^|\.)_")
 WORD = re.compile(r"""["']([A-Z][A-Z0-9_]{3,})["']""")
 MODELS = "transformers.models."
-SETTINGS = re.compile(
-    r"\.(configuration|tokenization|processing|image_processing|image_processing_pil|feature_extraction|video_processing)_\w+$"
-)
 
 
 def extract(release: Release) -> dict[str, Any]:
@@ -120,12 +116,12 @@ def callables(release: Release) -> dict[str, Any]:
     found = {
         name: (module, original)
         for name, (module, original) in exported.items()
-        if original and module.split(".")[0] == release.package and _is_read(module)
+        if original and module.split(".")[0] == release.package
     }
     ambiguous: set[str] = set()
     for module in release.files:
         facts = release.module(module)
-        if facts is None or not _is_read(module) or module.startswith(MODELS) or _is_internal(release.package, module):
+        if facts is None or module.startswith(MODELS) or _is_internal(release.package, module):
             continue
         for name in (*facts.classes, *facts.functions):
             if name.startswith("_") or name in exported:
@@ -133,17 +129,15 @@ def callables(release: Release) -> dict[str, Any]:
             if name in found:
                 ambiguous.add(name)
             found[name] = module, name
+    whole = Release(release.path, release.package, release.memory, whole=True)
+    found = {name: whole.find(*where) or where for name, where in found.items()}
     public = {where: name for name, where in found.items()}
     result: dict[str, Any] = {}
     for name, (module, original) in found.items():
         if name in ambiguous:
             continue
-        result |= _callable(release, name, module, original, public)
+        result |= _callable(whole, name, module, original, public)
     return result
-
-
-def _is_read(module: str) -> bool:
-    return not module.startswith(MODELS) or bool(SETTINGS.search(module)) or module.startswith(f"{MODELS}auto.")
 
 
 def _is_internal(package: str, module: str) -> bool:

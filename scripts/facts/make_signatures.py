@@ -2,17 +2,21 @@
 
     python scripts/facts/make_signatures.py FOLDER
 
-FOLDER is the one that make_facts.py worked in. A table is {"library", "kind", "read": releases, "callables": {name: entry}}; an entry has
+FOLDER is the one that make_facts.py worked in. A table is {"library", "kind", "read": releases, "callables": {names: entry}}, where names
+are one name, or several with a blank between of which the same is to be said; an entry has
 
-    takes    the parameters that a keyword can give in every release that has the callable, in one text
+    takes    the parameters that a keyword can give in every release that has the callable
     some     those of only some of these releases: name to spans
     rest     what happens to other keywords: drops, keeps (as attributes), open; to spans where it changed; they raise where it is left out
     in       spans of the releases that have the callable, where not all
-    from     the modules that define it, for the names that are not at the top level as well
+    from     the modules that define it, for the names that are not at the top level as well; a method without has those of its class;
+             "albert/modeling" stands for models.albert.modeling_albert
     parents  callables of other libraries that take the rest
-    bases    public classes whose methods and parameters it has as well
+    bases    public classes whose methods and parameters it has as well; what these have in turn is left out
+    line     all such classes, where following bases would not give exactly these
 
-Spans are those of spans.py. transformers' models have a table of their own, "transformers.model-signatures.json".
+Several names are one text, with blanks between. Spans are those of spans.py. Of transformers, what loads a model ("model-signatures":
+configurations, tokenizers, processors) and what stands in its modeling files ("model-class-signatures") have tables of their own.
 """
 
 from __future__ import annotations
@@ -41,6 +45,9 @@ INNER = re.compile(
     r"diffusers\.|bitsandbytes\.(backends|triton|research)|transformers\.(quantizers|agents|exporters|sagemaker|benchmark|distributed|_typing"
     r"|modeling_(tf|flax)|generation\.(tf|flax)|data\.processors|core_model|conversion|convert_slow_tokenizer|loss|kernels|tf_utils|heterogeneity)"
 )
+SETTINGS = re.compile(
+    r"\.(configuration|tokenization|processing|image_processing|image_processing_pil|feature_extraction|video_processing)_\w+$"
+)
 Facts = dict[str, Any]
 Entry = dict[str, Any]
 
@@ -56,11 +63,13 @@ def main(folder: Path) -> None:
             merged[name]["rest"] = (
                 how if isinstance(how, str) else {one: within(spec, releases) for one, spec in how.items()}
             )
-        models = {name for name, entry in merged.items() if is_model(entry)}
         if library == "transformers":
             share_configuration(merged)
-            write(library, "model-signatures", releases, {name: merged[name] for name in models})
-        write(library, "signatures", releases, {name: one for name, one in merged.items() if name not in models})
+        kinds = {name: kind(entry) for name, entry in merged.items()}
+        kept = {name: compact(entry, package) for name, entry in merged.items() if says_something(name, entry)}
+        shorten(kept)
+        for one in sorted({*kinds.values()}):
+            write(library, one, releases, {name: entry for name, entry in kept.items() if kinds[name] == one})
         print(package, len(merged))
 
 
@@ -92,6 +101,13 @@ def within(spec: str, releases: list[Version]) -> str:
 def is_model(entry: Entry) -> bool:
     """Whether it belongs to one model of transformers."""
     return all(module.startswith("transformers.models.") and ".auto." not in module for module in entry["from"])
+
+
+def kind(entry: Entry) -> str:
+    """Which table an entry belongs to."""
+    if not is_model(entry):
+        return "signatures"
+    return "model-signatures" if any(map(SETTINGS.search, entry["from"])) else "model-class-signatures"
 
 
 def merge(releases: list[dict[str, Facts]]) -> dict[str, Entry]:
@@ -143,22 +159,62 @@ def share_configuration(entries: dict[str, Entry]) -> None:
             entry["some"] = {one: where for one, where in entry["some"].items() if one not in shared}
 
 
+def says_something(name: str, entry: Entry) -> bool:
+    """Whether an entry can tell a keyword that is taken from one that is not; `AutoModel()` and its like raise whatever they are given."""
+    is_empty = entry["rest"] == "drops" and not entry["takes"] and not entry["some"]
+    return name in KEPT or (entry["rest"] != "open" and not is_empty)
+
+
+def compact(entry: Entry, package: str) -> Entry:
+    """An entry as it is written, but for its bases; what goes without saying is left out.
+
+    A model class has no bases: it may have methods of its own, which are not read.
+    """
+    bases = () if kind(entry) == "model-class-signatures" else entry["bases"]
+    texts = {
+        "from": " ".join(place(module.removeprefix(f"{package}.")) for module in entry["from"]),
+        "parents": " ".join(entry["parents"]),
+        # one class under two names
+        "bases": [*dict.fromkeys(CONFIGURATION if one == "PretrainedConfig" else one for one in bases)],
+    }
+    said = {**entry, **texts}
+    return {field: value for field, value in said.items() if value and (field, value) != ("rest", "raises")}
+
+
+def place(module: str) -> str:
+    """A module as it is written: models.albert.modeling_albert is albert/modeling."""
+    parts = module.split(".")
+    kind = parts[-1].removesuffix(f"_{parts[-2]}") if len(parts) == 3 and parts[0] == "models" else parts[-1]
+    return module if kind == parts[-1] else f"{parts[1]}/{kind}"
+
+
+def shorten(entries: dict[str, Entry]) -> None:
+    """Leave out what other entries say: the modules of a method's class, the bases of bases."""
+    lines = {name: entry.pop("bases", []) for name, entry in entries.items()}
+    for name, entry in entries.items():
+        owner = entries.get(name.rpartition(".")[0], {})
+        if owner.get("from") == entry["from"]:
+            del entry["from"]
+        bases: list[str] = []
+        for base in lines[name]:
+            bases += [base] if base not in followed(bases, lines) else []
+        if lines[name]:
+            is_exact = followed(bases, lines) == lines[name]
+            entry["bases" if is_exact else "line"] = " ".join(bases if is_exact else lines[name])
+
+
+def followed(bases: list[str], lines: dict[str, list[str]]) -> list[str]:
+    """Classes with all that they inherit from."""
+    return [*dict.fromkeys(one for base in bases for one in (base, *lines.get(base, ())))]
+
+
 def write(library: str, kind: str, releases: list[Version], entries: dict[str, Entry]) -> None:
-    """One table, a callable a line; what nothing can be said of is left out."""
-    kept = {name: entry for name, entry in entries.items() if entry["rest"] != "open" or name in KEPT}
-    package = library.replace("-", "_")
-    for name, entry in kept.items():
-        kept[name] = {field: value for field, value in entry.items() if value and (field, value) != ("rest", "raises")}
-        if entry["bases"] and "PretrainedConfig" in entry["bases"]:  # one class under two names
-            kept[name]["bases"] = list(
-                dict.fromkeys(CONFIGURATION if one == "PretrainedConfig" else one for one in entry["bases"])
-            )
-        kept[name]["from"] = [module.removeprefix(f"{package}.") for module in entry["from"]]
-        kept[name].setdefault("takes", "")
+    """One table, a line for each callable; for classes and functions of one module of which the same is to be said, one for all."""
+    names: dict[tuple[str, str], list[str]] = defaultdict(list)
+    for name, entry in sorted(entries.items()):
+        names[json.dumps(entry, separators=(",", ":")), name if "." in name else ""].append(name)
     head = json.dumps({"library": library, "kind": kind, "read": [str(one) for one in releases]}, separators=(",", ":"))
-    lines = ",\n".join(
-        f"{json.dumps(name)}:{json.dumps(entry, separators=(',', ':'))}" for name, entry in sorted(kept.items())
-    )
+    lines = ",\n".join(f"{json.dumps(' '.join(of))}:{entry}" for (entry, _), of in names.items())
     (TABLES / f"{library}.{kind}.json").write_text(f'{head[:-1]},"callables":{{\n{lines}\n}}}}\n', "utf-8")
 
 

@@ -14,10 +14,10 @@ from source import ClassFacts, ModuleFacts, Signature, read_module
 if TYPE_CHECKING:
     from pathlib import Path
 
-# Read by their `__all__` alone: large, and what their classes take is decided by from_pretrained and the configuration.
+# Read by their `__all__` alone where names are asked for: what else they define and import is nobody's.
 LIGHT = re.compile(r"/models/[^/]+/(modeling|modular|generation|loss)_\w+\.py$")
 SKIPPED = re.compile(
-    r"/(convert_(?!slow_tokenizer\.)\w+|testing_utils|modular_\w+)\.py$|/(commands|cli|utils/dummy_\w+|kernels|onnx)(/|\.py$)"
+    r"/(convert_(?!slow_tokenizer\.)\w+|testing_utils|models/[^/]+/modular_\w+)\.py$|/(commands|cli|utils/dummy_\w+|kernels|onnx)(/|\.py$)"
 )
 ALL = re.compile(r"^__all__(?:: [^=]+)? = (\[[^\]]*\])", re.MULTILINE)
 DEFINED = re.compile(r"^(?:class|def) (\w+)", re.MULTILINE)
@@ -30,7 +30,7 @@ BENIGN = {
     "Protocol",
     "typing.Generic",
 }  # bases that bring no __init__ of their own
-DATACLASS = re.compile(r"(^|\.)(dataclass|strict)\b")
+DATACLASS = re.compile(r"(^|\.)(dataclass(_with_extra)?|strict)\b")
 PASSING = re.compile(  # decorators that leave what a function takes as it is
     r"(^|\.)(staticmethod|classmethod|abstractmethod|property|wraps|no_grad|inference_mode|contextmanager|lru_cache|cache|retry|requires"
     r"|(add|replace)_\w*docstrings?\w*|auto_docstring|validate_hf_hub_args|deprecated?|deprecate_kwarg|deprecated_kwargs|_deprecate_\w+"
@@ -38,7 +38,10 @@ PASSING = re.compile(  # decorators that leave what a function takes as it is
     r"|profiling_decorator|can_return_tuple|torch_only_method|require_\w+|_requires_keras_2_model|final|override|disable|register_to_config"
     r"|_compiler_disable|deepspeed_required|torchao_required|peft_wrapper|apply_forward_hook|apply_lora_scale)$"
 )
-Key = tuple[str, int, int]
+RENAMING = re.compile(
+    r"(^|\.)\w+_args_decorator$"
+)  # decorators of sentence-transformers that take keywords under old names
+Key = tuple[str, int, int, bool]
 
 
 @dataclass(slots=True)
@@ -65,10 +68,13 @@ class Taking:
 
 
 class Release:
-    """The modules of a wheel; `memory` keeps what was read of a file for the releases that have the same."""
+    """The modules of a wheel; `memory` keeps what was read of a file for the releases that have the same.
 
-    def __init__(self, wheel: Path, package: str, memory: dict[Key, ModuleFacts]) -> None:
-        self.package = package
+    With `whole`, the files of models are read to the end, for what their classes take.
+    """
+
+    def __init__(self, wheel: Path, package: str, memory: dict[Key, ModuleFacts], *, whole: bool = False) -> None:
+        self.path, self.package, self.whole = wheel, package, whole
         self.archive = zipfile.ZipFile(wheel)
         self.memory = memory
         self.files = {
@@ -94,11 +100,12 @@ class Release:
         info = self.files.get(module)
         if info is None:
             return None
-        key = (module, info.CRC, info.file_size)
+        light = not self.whole and bool(LIGHT.search(info.filename))
+        key = (module, info.CRC, info.file_size, light)
         if key not in self.memory:
             text = self.archive.read(info).decode("utf-8")
             try:
-                self.memory[key] = _light(text) if LIGHT.search(info.filename) else read_module(text)
+                self.memory[key] = _light(text) if light else read_module(text)
             except SyntaxError:
                 self.memory[key] = ModuleFacts()
         return self.memory[key]
@@ -329,20 +336,31 @@ class Release:
                 if module.split(".")[0] in OTHERS:
                     parents += [f"{module}.{name}"] if name not in BENIGN else []
                 elif name not in BENIGN and f"{module}.{name}" not in BENIGN and name != "?":
-                    rest = "open" if name not in {"Enum", "Dict", "OrderedDict"} else rest
+                    rest = "open" if name not in {"Enum", "dict", "Dict", "OrderedDict"} else rest
             elif keeps or any(map(DATACLASS.search, facts.decorators)):
                 fields |= {field: default for field, default in facts.fields.items() if default != "init=False"}
         return Taking({**fields, **names}, rest, _file(line[0][0]), parents, old)
 
     def _made(self, signature: Signature, module: str) -> Taking:
-        changed = [one for one in signature.decorators if not PASSING.search(one)]
+        renaming = [one for one in signature.decorators if RENAMING.search(one)]
+        changed = [one for one in signature.decorators if not PASSING.search(one) and one not in renaming]
         rest = "open" if changed else signature.rest
         is_forgiving = any(one.endswith("validate_hf_hub_args") for one in signature.decorators)
         brought = [*signature.taken, *signature.renamed, *(self._forgiven() if is_forgiving else ())]
+        brought += [name for one in renaming for name in self._spoken(module, one)]
         names = {**dict(signature.names), **{one: "?" for one in brought if one not in signature.names}}
         return Taking(
             names, rest, _file(module), [], dict(signature.renamed), signature.declared, signature.is_deprecated
         )
+
+    def _spoken(self, module: str, decorator: str) -> list[str]:
+        """The names that a decorator writes out: what it may take out of the keywords, and perhaps more."""
+        origin, name = self.dotted(module, decorator) or ("", "")
+        made = [
+            one for one in ast.parse(self.text(origin)).body if isinstance(one, ast.FunctionDef) and one.name == name
+        ]
+        texts = [one.value for function in made for one in ast.walk(function) if isinstance(one, ast.Constant)]
+        return [one for one in dict.fromkeys(texts) if isinstance(one, str) and one.isidentifier()]
 
     def _forgiven(self) -> list[str]:
         """What huggingface_hub's decorator takes out of the keywords of what it decorates."""

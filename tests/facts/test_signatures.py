@@ -29,12 +29,20 @@ def test_the_schema_of_every_entry(path: Path) -> None:
     assert path.stem == f"{table['library']}.{table['kind']}"
     assert table["read"] == [str(one) for one in sorted(map(Version, table["read"]))]
     assert len(text.splitlines()) == len(table["callables"]) + 2  # a callable a line: only those asked for are parsed
+    owners = {name for names, entry in table["callables"].items() if "from" in entry for name in names.split()}
     for name, entry in table["callables"].items():
-        assert set(entry) <= {"takes", "some", "rest", "in", "from", "parents", "bases"}, name
-        assert entry["from"], name
+        assert set(entry) <= {"takes", "some", "rest", "in", "from", "parents", "bases", "line"}, name
+        assert entry.get("from") or name.rpartition(".")[0] in owners, name
+        assert len({name.count(".") for name in name.split()}) == 1, name
         rest = entry.get("rest", "raises")
         assert {rest} <= FATES if isinstance(rest, str) else set(rest) <= FATES, name
-        assert not set(entry["takes"].split()) & set(entry.get("some", {})), name
+        assert not set(entry.get("takes", "").split()) & set(entry.get("some", {})), name
+
+
+@pytest.mark.parametrize("path", TABLES, ids=lambda path: path.stem)
+def test_no_name_stands_in_two_lines(path: Path) -> None:
+    names = [name for names in json.loads(path.read_text("utf-8"))["callables"] for name in names.split()]
+    assert len(names) == len(set(names))
 
 
 @pytest.mark.parametrize(
@@ -55,6 +63,13 @@ def test_the_schema_of_every_entry(path: Path) -> None:
         ("transformers.PreTrainedTokenizerBase.__call__", "return_tensor", "4.57.6", {"raises"}),
         ("transformers.PreTrainedTokenizerBase.__call__", "return_tensor", "5.23.0", {"drops"}),
         ("transformers.DataCollatorForLanguageModeling", "mlm_probability", "5.23.0", None),
+        ("transformers.BertModel", "add_pooling_layer", "5.23.0", None),
+        ("transformers.BertModel", "add_poling_layer", "5.23.0", {"raises"}),
+        ("transformers.models.bert.BertModel", "add_poling_layer", "4.57.6", {"raises"}),
+        ("transformers.models.bert.modeling_bert.BertForMaskedLM", "cofig", "4.40.0", {"raises"}),
+        ("transformers.BertPreTrainedModel", "cofig", "5.23.0", {"drops"}),  # PreTrainedModel takes any keyword
+        ("transformers.EncoderDecoderModel", "encoder", "4.57.6", None),
+        ("transformers.BlipTextModel", "add_poling_layer", "5.23.0", {"raises"}),  # __all__ of another file lists it
     ],
 )
 def test_transformers(callable_: str, argument: str, target: str, fates: set[str] | None, allowed) -> None:
@@ -80,10 +95,13 @@ def test_transformers(callable_: str, argument: str, target: str, fates: set[str
         ("huggingface_hub.snapshot_download", "resume_download", "nonsense"),  # a decorator takes it
         ("huggingface_hub.create_repo", "exist_ok", "organization"),  # a method of an object that the module made
         ("huggingface_hub.HfApi.create_repo", "exist_ok", "organization"),
+        ("huggingface_hub.TextGenerationInput", "parameters", "paameters"),
         ("sentence_transformers.SentenceTransformerTrainer", "tokenizer", "nonsense"),  # a decorator takes it
         ("sentence_transformers.SentenceTransformer", "device", "nonsense"),
+        ("sentence_transformers.CrossEncoder", "automodel_args", "automodel_arg"),  # a decorator takes it
         ("bitsandbytes.nn.Linear4bit", "compute_dtype", "dtype"),
         ("diffusers.DDPMScheduler", "num_train_timesteps", "timesteps"),
+        ("diffusers.ComponentSpec", "type_hint", "type"),
     ],
 )
 def test_the_newest_of_the_other_libraries(callable_: str, taken: str, refused: str, allowed) -> None:
@@ -102,11 +120,32 @@ def test_the_newest_of_the_other_libraries(callable_: str, taken: str, refused: 
         "elsewhere.TrainingArguments",
         "transformers",
         "transformers.models.TrainingArguments",
+        "transformers.training_args.Trainer.train",
+        "transformers.models.albert.BertModel",
+        "transformers.BertModel.save_pretrained",  # a model may have its own
+        "transformers.BertConfig.to_dict",
+        "transformers.AutoModel",  # raises, whatever it is given
+        "transformers.RagModel",  # hands its keywords on
+        "transformers.TFBertModel",
         "",
     ],
 )
 def test_what_the_tables_do_not_know(name: str) -> None:
     assert signature(name) is None
+
+
+@pytest.mark.parametrize(
+    ("name", "owner"),
+    [
+        ("transformers.trainer.Trainer.train", "Trainer.train"),  # from where its class is from
+        ("transformers.Seq2SeqTrainer.train", "Trainer.train"),  # of its base
+        ("transformers.Adafactor.step", "Adafactor.step"),
+        ("diffusers.StableDiffusionXLPipeline.enable_freeu", None),  # of a base that is not at the top level
+    ],
+)
+def test_a_method_is_its_class_s_or_a_base_s(name: str, owner: str | None) -> None:
+    found = signature(name)
+    assert (found and found.name) == owner
 
 
 def test_a_refusal_names_the_releases(allowed) -> None:

@@ -125,6 +125,99 @@ def test_metadata_and_environment(read) -> None:
     assert facts["environment"] == ["MADE_CACHE"]
 
 
+MODELING = """
+from ...helpers import Helper, helper
+__all__ = ["AModel", "AWithHead"]
+class APreTrained(Helper):
+    pass
+class AModel(APreTrained):
+    def __init__(self, config, pool=True):
+        self.layer = ALayer(config)
+class AWithHead(APreTrained):
+    pass
+class ALayer:
+    def __init__(self, config):
+        pass
+"""
+
+
+def test_the_classes_of_a_model_are_read_to_the_end_and_nothing_else_of_their_file_is_offered(read) -> None:
+    facts = read(
+        {
+            "__init__.py": "from .models.a import *",
+            "helpers.py": "class Helper:\n    def __init__(self, config, *inputs, **kwargs):\n        pass\ndef helper(): pass",
+            "models/__init__.py": "",
+            "models/a/__init__.py": "from .modeling_a import *",
+            "models/a/modeling_a.py": MODELING,
+        }
+    )
+    assert facts["names"] == {"AModel": "models/a/modeling_a", "AWithHead": "models/a/modeling_a"}
+    made = {name: (list(one["names"]), one["rest"]) for name, one in facts["callables"].items() if name[0] == "A"}
+    assert made["AModel"] == (["config", "pool"], "raises")
+    assert made["AWithHead"] == (["config"], "drops")
+
+
+RENAMING = """
+def init_args_decorator(func):
+    @functools.wraps(func)
+    def wrapper(self, *args, **kwargs):
+        for old, new in {"old_size": "size"}.items():
+            if old in kwargs:
+                kwargs[new] = kwargs.pop(old)
+        return func(self, *args, **kwargs)
+    return wrapper
+class Renamed:
+    @init_args_decorator
+    def __init__(self, size=3):
+        pass
+"""
+
+
+def test_a_decorator_that_takes_old_names(read) -> None:
+    made = read({"__init__.py": "from .tools import Renamed", "tools.py": RENAMING})["callables"]["Renamed"]
+    assert (set(made["names"]), made["rest"]) == ({"size", "old_size"}, "raises")
+
+
+def entry(module: str, *bases: str, **more: str) -> dict[str, object]:
+    return {
+        "takes": "",
+        "some": {},
+        "rest": "raises",
+        "in": "",
+        "from": [module],
+        "parents": [],
+        "bases": [*bases],
+        **more,
+    }
+
+
+def test_a_table_says_once_what_several_entries_say() -> None:
+    from make_signatures import compact, shorten
+
+    merged = {
+        "Top": entry("made.tools"),
+        "Middle": entry("made.tools", "Top"),
+        "Low": entry("made.tools", "Middle", "Top", "Beside"),
+        "Early": entry("made.tools", "Middle"),  # was there while Middle was no Top
+        "Low.call": entry("made.tools", takes="size"),
+        "Low.moved": entry("made.others"),
+        "AConfig": entry("made.models.a.configuration_a", "PretrainedConfig", rest="keeps"),
+        "AModel": entry("made.models.a.modeling_a", "Top", takes="config"),
+    }
+    kept = {name: compact(one, "made") for name, one in merged.items()}
+    shorten(kept)
+    assert kept == {
+        "Top": {"from": "tools"},
+        "Middle": {"from": "tools", "bases": "Top"},
+        "Low": {"from": "tools", "bases": "Middle Beside"},
+        "Early": {"from": "tools", "line": "Middle"},
+        "Low.call": {"takes": "size"},
+        "Low.moved": {"from": "others"},
+        "AConfig": {"from": "a/configuration", "rest": "keeps", "bases": "PreTrainedConfig"},
+        "AModel": {"from": "a/modeling", "bases": "Top", "takes": "config"},
+    }
+
+
 READ = ["1.0.0", "1.0.2", "1.1.0", "2.0.1"]
 
 
