@@ -61,3 +61,41 @@ def test_a_class_that_inherits_from_another_library(report_of):
     report = report_of(code, "HF606", transformers="5.23.0", trl="1.16.0")
     assert ["`output_dir`" in str(one) for one in report.findings] == [True]
     assert report.errors == ()
+
+
+@pytest.mark.parametrize(
+    ("call", "said"),
+    [
+        ("BertModel(cofig=config)", ["`config`"]),
+        ("BertModel(config, add_poling_layer=False)", ["`add_pooling_layer`"]),
+        ("BertModel(config, add_pooling_layer=False)", []),
+        ("transformers.models.bert.modeling_bert.BertForMaskedLM(cofig=config)", ["`config`"]),
+        ("RagModel(cofig=config)", []),  # hands it on
+        ("BertModel(config).save_pretrained('x', push_to_hb=True)", []),  # a model may have its own
+        ("BertAttention(cofig=config)", []),  # not at the top level
+    ],
+)
+@pytest.mark.parametrize("release", ["5.23.0", "4.57.6"])
+def test_what_a_model_is_built_with(report_of, call, said, release):
+    code = (
+        "import transformers\nfrom transformers import BertModel, RagModel\n"
+        f"from transformers.models.bert.modeling_bert import BertAttention\nmodel = {call}\n"
+    )
+    found = report_of(code, "HF606", transformers=release).findings
+    assert [one.message.rpartition("did you mean ")[2].rstrip("?") for one in found] == said
+
+
+def test_a_model_class_that_is_newer_than_what_is_allowed(report_of):
+    code = "from transformers import ModernBertModel\nModernBertModel(cofig=1)\n"
+    assert report_of(code, "HF606", transformers="4.40.0").findings == ()
+
+
+def test_what_inference_takes(report_of):
+    code = "from huggingface_hub import TextGenerationInput\nTextGenerationInput(inputs='x', paameters=None)\n"
+    (found,) = report_of(code, "HF606", huggingface_hub="2.4.0").findings
+    assert "did you mean `parameters`?" in found.message
+
+
+def test_a_private_argument_is_nobody_s_to_judge(report_of):
+    code = "from huggingface_hub import CommitOperationCopy\nCommitOperationCopy('a', 'b', _src_oid='x')\n"
+    assert report_of(code, "HF606").findings == ()
