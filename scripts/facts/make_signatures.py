@@ -66,7 +66,8 @@ def main(folder: Path) -> None:
         if library == "transformers":
             share_configuration(merged)
         kinds = {name: kind(entry) for name, entry in merged.items()}
-        kept = {name: compact(entry, package) for name, entry in merged.items() if says_something(name, entry)}
+        telling = {name for name, entry in merged.items() if says_something(name, entry) or hides(name, merged)}
+        kept = {name: compact(merged[name], package) for name in telling}
         shorten(kept)
         for one in sorted({*kinds.values()}):
             write(library, one, releases, {name: entry for name, entry in kept.items() if kinds[name] == one})
@@ -163,6 +164,13 @@ def says_something(name: str, entry: Entry) -> bool:
     """Whether an entry can tell a keyword that is taken from one that is not; `AutoModel()` and its like raise whatever they are given."""
     is_empty = entry["rest"] == "drops" and not entry["takes"] and not entry["some"]
     return name in KEPT or (entry["rest"] != "open" and not is_empty)
+
+
+def hides(name: str, entries: dict[str, Entry]) -> bool:
+    """Whether it is a method that stands before the one of a base, which would be taken for it."""
+    owner, _, method = name.partition(".")
+    bases = entries[owner]["bases"] if method and owner in entries else ()
+    return any(f"{base}.{method}" in entries for base in bases)
 
 
 def compact(entry: Entry, package: str) -> Entry:

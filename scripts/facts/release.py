@@ -30,6 +30,7 @@ BENIGN = {
     "Protocol",
     "typing.Generic",
 }  # bases that bring no __init__ of their own
+FIELDLESS = BENIGN | {"CardData"}  # bases of dataclasses that are none: their __init__ is not called
 DATACLASS = re.compile(r"(^|\.)(dataclass(_with_extra)?|strict)\b")
 PASSING = re.compile(  # decorators that leave what a function takes as it is
     r"(^|\.)(staticmethod|classmethod|abstractmethod|property|wraps|no_grad|inference_mode|contextmanager|lru_cache|cache|retry|requires"
@@ -334,7 +335,7 @@ class Release:
         for module, name, facts in reversed(line):
             if facts is None:
                 if module.split(".")[0] in OTHERS:
-                    parents += [f"{module}.{name}"] if name not in BENIGN else []
+                    parents += [f"{module}.{name}"] if name not in FIELDLESS else []
                 elif name not in BENIGN and f"{module}.{name}" not in BENIGN and name != "?":
                     rest = "open" if name not in {"Enum", "dict", "Dict", "OrderedDict"} else rest
             elif keeps or any(map(DATACLASS.search, facts.decorators)):

@@ -98,6 +98,7 @@ def test_transformers(callable_: str, argument: str, target: str, fates: set[str
         ("huggingface_hub.TextGenerationInput", "parameters", "paameters"),
         ("sentence_transformers.SentenceTransformerTrainer", "tokenizer", "nonsense"),  # a decorator takes it
         ("sentence_transformers.SentenceTransformer", "device", "nonsense"),
+        ("sentence_transformers.SentenceTransformerModelCardData", "license", "liense"),
         ("sentence_transformers.CrossEncoder", "automodel_args", "automodel_arg"),  # a decorator takes it
         ("bitsandbytes.nn.Linear4bit", "compute_dtype", "dtype"),
         ("diffusers.DDPMScheduler", "num_train_timesteps", "timesteps"),
@@ -140,6 +141,7 @@ def test_what_the_tables_do_not_know(name: str) -> None:
         ("transformers.trainer.Trainer.train", "Trainer.train"),  # from where its class is from
         ("transformers.Seq2SeqTrainer.train", "Trainer.train"),  # of its base
         ("transformers.Adafactor.step", "Adafactor.step"),
+        ("peft.PeftModelForCausalLM.generate", "PeftModelForCausalLM.generate"),  # takes anything, unlike its base's
         ("diffusers.StableDiffusionXLPipeline.enable_freeu", None),  # of a base that is not at the top level
     ],
 )
