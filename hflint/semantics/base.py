@@ -116,6 +116,7 @@ class LibraryCall(Object):
     open: bool = False
     custom_class: Class | None = None  # the program's own subclass through which it was made
     is_possible: bool = False  # the call may be of something else instead: no subject of a rule
+    classes: tuple[str, ...] = ()  # where the program chooses one of several: their names; `callee` is what they share
     changes: list[Change] = field(default_factory=list)
 
     def argument(self, *names: str) -> Value:
@@ -168,7 +169,7 @@ class LibraryCall(Object):
         return self.callee.partition(".")[0]
 
     def describe(self) -> str:
-        return f"{type(self).__name__} {self.custom_class.name if self.custom_class else self.name}"
+        return f"{type(self).__name__} {self.custom_class.name if self.custom_class else ' | '.join(self.classes) or self.name}"
 
 
 @dataclass(eq=False, slots=True)

@@ -7,7 +7,16 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from hflint.semantics import builtin_calls, hooks, tree
 from hflint.semantics.arguments import Arguments
-from hflint.semantics.catalog import CONTEXTS, HARMLESS, KNOWN_ROOTS, THREADS, TRANSPARENT, call_kind
+from hflint.semantics.catalog import (
+    CONTEXTS,
+    HARMLESS,
+    KNOWN_ROOTS,
+    LOAD_PARAMETERS,
+    THREADS,
+    TRANSPARENT,
+    call_kind,
+    shared_kind,
+)
 from hflint.semantics.containers import method_of_container
 from hflint.semantics.functions import Functions
 from hflint.semantics.installed import Feature, LibraryVersion, requirement
@@ -108,6 +117,8 @@ class Calls(Functions):
             choices = bare(callee).alternatives
             if all(isinstance(one, TokenizerLoad) for one in choices):  # which of them, says the receiver
                 return method_object(self, callee, "__call__", given, node)
+            if (chosen := self._load_by_one_of(choices, given, node)) is not None:
+                return chosen
             with self.guarded(conditional=True), self.entering(is_possible=self.is_possible or len(choices) > 1):
                 return join(*(self.call_value(one, given, node) for one in choices))
         if isinstance(callee, LibraryVersion | Feature):
@@ -192,6 +203,16 @@ class Calls(Functions):
         if ("." in callee.name and library not in KNOWN_ROOTS) or ("." not in callee.name and library not in HARMLESS):
             self.escape(given.all(), callee.name, node)
         return Unknown(f"result of {callee.name}")
+
+    def _load_by_one_of(self, choices: tuple[Value, ...], given: Arguments, node: tree.Call) -> LibraryCall | None:
+        """One load, where the program chooses the class among some that load the same kind of thing."""
+        names = [one.name for one in choices if isinstance(one, Symbol)]
+        shared = shared_kind(names) if len(names) == len(choices) and not self.patched else None
+        if shared is None:
+            return None
+        made = self.make(shared[1], shared[0], LOAD_PARAMETERS, given, node)
+        made.classes = tuple(name.split(".")[-2] for name in names)
+        return self.keep(made)
 
     def _library_object(
         self,

@@ -40,7 +40,7 @@ LIBRARIES = frozenset(
     }
 )
 
-_ID = ("pretrained_model_name_or_path",)
+LOAD_PARAMETERS = _ID = ("pretrained_model_name_or_path",)
 _TRAINER = (
     "model",
     "args",
@@ -82,9 +82,13 @@ _FUNCTIONS: dict[str, tuple[type[LibraryCall], tuple[str, ...]]] = {
 _QUANTIZATION = re.compile(
     r"(BitsAndBytes|GPTQ|Awq|Hqq|Quanto|Eetq|Aqlm|TorchAo|FbgemmFp8|FineGrainedFP8|HIGGS|Bitnet|CompressedTensors)Config$"
 )
-_HEAD = re.compile(r"(?:For[A-Z0-9]\w*|LMHead|WithLMHead|LMHeadModel|Model|DoubleHeadsModel|ForCausalLMWithValueHead)$")
+_HEAD = re.compile(
+    r"(?:For[A-Z0-9]\w*|LMHead|WithLMHead|LMHeadModel|Model|ModelWithProjection|DoubleHeadsModel|ForCausalLMWithValueHead|HifiGan"
+    r"|^DPR(?:Context|Question)Encoder)$"
+)
 _PEFT_MODEL = re.compile(r"^(?:PeftModel\w*|PeftMixedModel)$")
 _AUTO_PEFT = re.compile(r"^AutoPeftModel\w*$")
+_BASES: dict[object, str] = {(ModelLoad, _ID): "PreTrainedModel", (TokenizerLoad, _ID): "PreTrainedTokenizerBase"}
 
 
 def call_kind(qualified: str) -> tuple[type[LibraryCall], tuple[str, ...]] | None:
@@ -102,6 +106,18 @@ def call_kind(qualified: str) -> tuple[type[LibraryCall], tuple[str, ...]] | Non
         return known
     finder = {"transformers": _transformers, "peft": _peft, "trl": _trl}.get(library)
     return (finder(name, method) if finder else None) or (LibraryCall, ())
+
+
+def shared_kind(names: list[str]) -> tuple[str, type[LibraryCall]] | None:
+    """What calls of several full names, of which one is made, have in common: the name of a base, and the kind; None for calls of other kinds.
+
+    Auto classes have no base of that name; what they load has.
+    """
+    kinds = {call_kind(name) for name in names if name.endswith(".from_pretrained")}
+    if len(kinds) != 1 or not all(name.startswith("transformers.") and name.count(".") > 1 for name in names):
+        return None
+    base = _BASES.get(kind := next(iter(kinds)))
+    return (f"transformers.{base}.from_pretrained", kind[0]) if base and kind else None
 
 
 def _transformers(name: str, method: str) -> tuple[type[LibraryCall], tuple[str, ...]] | None:

@@ -81,7 +81,9 @@ def _object(one: Object, program: Program, project: Project) -> Iterator[str]:
 def _title(one: Object) -> str:
     if isinstance(one, MethodCall):
         return f"{type(one).__name__} .{one.method}" if one.method != "__call__" else type(one).__name__
-    return f"{type(one).__name__} {one.callee}" if isinstance(one, LibraryCall) else type(one).__name__
+    if not isinstance(one, LibraryCall):
+        return type(one).__name__
+    return f"{type(one).__name__} {one.callee}" + (f" of one of {', '.join(one.classes)}" if one.classes else "")
 
 
 def _value(value: Value, program: Program) -> str:

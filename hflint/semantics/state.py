@@ -284,6 +284,7 @@ def _merge(known: LibraryCall, again: LibraryCall) -> None:
         known.arguments[name] = _join_once(list(pair))
     known.extra = [_join_once([one, other]) for one, other in zip(known.extra, again.extra, strict=False)]
     known.open = known.open or again.open
+    known.classes = tuple(dict.fromkeys(known.classes + again.classes))
     known.is_possible = known.is_possible and again.is_possible
     for name in ("receiver", "spread"):
         if name in known.__dataclass_fields__:

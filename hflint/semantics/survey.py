@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
 # Types that code subclasses, annotates with and tests for, and never calls to some effect.
-_MUTE = re.compile(r"^(PreTrained|Pretrained|PeftConfig$)")
+_MUTE = re.compile(r"^(PreTrained(?!TokenizerFast$)|Pretrained|PeftConfig$)")
 # Packages that are not the project's own.
 ELSEWHERE = (
     LIBRARIES
@@ -41,6 +41,7 @@ _CHANGING = re.compile(
     r"(?:add|append|clear|configure|disable|enable|extend|init|insert|load|merge|override|pop|push|put|read|register|"
     r"remove|set|setup|switch|update|use)(?:_|default$|item$|[A-Z]|$)"
 )
+_LOADING = frozenset({"from_pretrained", "from_config"})
 _NO_NODES = frozenset(
     {"ctx", "op", "ops", "type_comment", "attr", "id", "arg", "name", "asname", "module", "level", "kind", "conversion"}
     | {"is_async", "simple", "rest", "names", "lineno", "tag", "type_ignores", "type_params"}
@@ -223,13 +224,15 @@ class _Reader:
 
     def _call(self, node: ast.Call, _: _Scope) -> Iterable[ast.AST]:
         found, function = self.found, node.func
-        found.called.add(root_of(function))
+        found.called.add(root := root_of(function))
         if isinstance(function, ast.Name) and function.id == "isinstance" and len(node.args) == 2:
             found.annotated |= names_in(node.args[1])
             return (node.args[0],)
         if isinstance(function, ast.Attribute):
             receiver = root_of(function.value, found.me)
             (found.stored if _CHANGING.match(function.attr) else found.handled).add(receiver)
+            if function.attr in _LOADING:
+                found.loading.add(root)
         for one in (*node.args, *(keyword.value for keyword in node.keywords)):
             value = one.value if isinstance(one, ast.Starred) else one
             if isinstance(value, ast.Name | ast.Attribute):

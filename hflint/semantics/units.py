@@ -39,6 +39,7 @@ class Unit:
     bound: set[str] = field(default_factory=set)
     used: set[str] = field(default_factory=set)
     called: set[str] = field(default_factory=set)  # by themselves or through an attribute
+    loading: set[str] = field(default_factory=set)  # those of them that load something by `from_pretrained`
     bases: set[str] = field(default_factory=set)
     annotated: set[str] = field(default_factory=set)
     attributes: set[str] = field(default_factory=set)

@@ -170,6 +170,8 @@ def _texts(value: Value | Iterable[Value]) -> set[str]:
 
 def _answer(one: Object, name: str) -> set[str]:
     """What hflint says of an argument or property of an object."""
+    if name == "name" and isinstance(one, LibraryCall) and one.classes:
+        return {repr(each) for each in one.classes}
     if isinstance(getattr(type(one), name, None), property) or name == "receiver":
         value = getattr(one, name)
         if isinstance(value, list):
