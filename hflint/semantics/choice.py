@@ -59,8 +59,12 @@ _GONE = frozenset(
 _BINDING = frozenset({"exec", "globals", "setattr", "vars"})
 # Calls that may leave the program where a version does not fit.
 _UPSETTING = frozenset({"locals", "runpy", "require_version", "check_min_version", "Version", "parse_version"})
+# What makes a class a record: of what it is used for, its fields say something.
+_RECORDS = frozenset({"dataclass", "dataclasses", "BaseModel", "BaseSettings", "define", "attrs", "NamedTuple"})
 # Parameters through which objects come that rules ask about where they are called; only decides what is parsed.
 _CALLABLE = re.compile(r"tokeni[sz]er|processor|pipe", re.IGNORECASE)
+# Fields that may say which model is meant.
+_NAMING = re.compile(r"(?:^|_)(?:model|tokeni[sz]er|checkpoint)(?:_?(?:id|name|path))?$|name_or_path$")
 _LONGEST = 150  # lines of a definition of another module that is followed
 _SMALL = 15  # lines of a helper that is followed in any case
 
@@ -158,15 +162,17 @@ def _left_out(first: ast.stmt) -> ast.stmt:
 def _statements(survey: Survey, bases: set[str]) -> list[Statement]:
     """The statements of a module that others import from, without what only happens when it is the program itself."""
     found = []
+    typed = set(survey.typed)
     for unit in survey.units:
+        if unit.kind is Kind.CLASS and unit.bases & typed:
+            typed.add(unit.name)
         names = frozenset(unit.bound | unit.changed)
         if names and not unit.is_main:
             kept = {unit, *(method for method in unit.methods if _is_offered(method, survey))}
             speaks = any(
-                one.called & survey.makers or one.bases & survey.typed or "add_argument" in one.attributes
-                for one in kept
+                one.called & survey.makers or one.bases & typed or "add_argument" in one.attributes for one in kept
             )
-            if (speaks or _is_followed(unit, bases)) and len(
+            if (speaks or _names_models(unit) or _is_followed(unit, bases)) and len(
                 (part := _selection(survey, [unit], kept)).lines
             ) < _LONGEST:
                 found.append(Statement(part, names))
@@ -232,6 +238,19 @@ def _is_followed(unit: Unit, bases: set[str]) -> bool:
     return True
 
 
+def _is_record(unit: Unit) -> bool:
+    return unit.kind is Kind.CLASS and not (_RECORDS.isdisjoint(unit.used) and _RECORDS.isdisjoint(unit.bases))
+
+
+def _names_models(unit: Unit) -> bool:
+    """Whether a record has a field that may say which model is meant."""
+    fields = unit.node.body if isinstance(unit.node, ast.ClassDef) and _is_record(unit) else ()
+    return any(
+        isinstance(one, ast.AnnAssign) and isinstance(one.target, ast.Name) and _NAMING.search(one.target.id)
+        for one in fields
+    )
+
+
 class _Chooser:
     """Follows who uses whom until nothing is added. A unit that speaks brings its users along; one that only helps does not."""
 
@@ -248,6 +267,10 @@ class _Chooser:
         self.binders = _index(self.every, lambda unit: unit.bound)
         self.users = _index(self.every, lambda unit: unit.used)
         self.changers = _index(self.every, _changes)
+        # Names of other packages: what else `from_pretrained` is called on may be one of a library's classes.
+        self.elsewhere = {
+            name for unit in survey.units if unit.kind is Kind.IMPORT and not unit.is_local for name in unit.bound
+        }
         # Functions that may leave the program where a version does not fit: statements that call them matter.
         self.gates = {unit.name for unit in survey.units if unit.kind is Kind.FUNCTION and _is_gate(unit)}
 
@@ -265,6 +288,8 @@ class _Chooser:
     def _is_seed(self, unit: Unit) -> bool:
         survey = self.survey
         if unit.imports or unit.secret or unit.called & survey.makers or unit.bases & survey.parents or unit.is_star:
+            return True
+        if unit.loading - self.elsewhere:
             return True
         if unit.kind in (Kind.FUNCTION, Kind.METHOD):
             return bool(unit.used & {"exec", "globals"} or (unit.annotated & survey.typed and unit.attributes & _GONE))
@@ -286,7 +311,7 @@ class _Chooser:
         """Choose what a chosen unit needs, and what it concerns."""
         for name in unit.used | unit.annotated:
             for binder in self.binders.get(name, ()):
-                if _is_followed(binder, self.bases):
+                if _is_followed(binder, self.bases) or _names_models(binder):
                     self._add(binder, speaks=False)
         if unit.kind is Kind.METHOD:
             self.held |= self._held(unit) if unit in self.speaking else set()
