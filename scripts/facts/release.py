@@ -39,9 +39,8 @@ PASSING = re.compile(  # decorators that leave what a function takes as it is
     r"|profiling_decorator|can_return_tuple|torch_only_method|require_\w+|_requires_keras_2_model|final|override|disable|register_to_config"
     r"|_compiler_disable|deepspeed_required|torchao_required|peft_wrapper|apply_forward_hook|apply_lora_scale)$"
 )
-RENAMING = re.compile(
-    r"(^|\.)\w+_args_decorator$"
-)  # decorators of sentence-transformers that take keywords under old names
+# Decorators of sentence-transformers that take keywords under old names.
+RENAMING = re.compile(r"(^|\.)\w+_args_decorator$")
 Key = tuple[str, int, int, bool]
 
 
