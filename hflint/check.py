@@ -91,7 +91,8 @@ def check_source(source: Source, project: Project) -> FileReport:
         suppressed = apply_suppressions(source, found, active - failed)
         kept = [finding for finding in (*suppressed.kept, *suppressed.unused) if _is_shown(finding, project)]
     report = _report(source, [_adjusted(finding, project) for finding in kept], errors)
-    reads = {path: sorted(names) for path, names in project.modules.read.items() if path != source.path.resolve()}
+    own = source.path.resolve()
+    reads = {path: sorted(names) for path, names in project.modules.read.items() if path != own}
     return replace(report, reads=reads, importers_of=frozenset(project.modules.importers.asked))
 
 
