@@ -81,6 +81,8 @@ def carriers(node: ast.AST | None, me: str) -> set[str]:
                 found.add(root_of(one.func, me))
                 stack += [*one.args, *(keyword.value for keyword in one.keywords)]
                 stack += [one.func.value] if isinstance(one.func, ast.Attribute) else []
+        elif isinstance(one, ast.Constant):
+            pass  # most of the rest
         elif isinstance(one, ast.Await | ast.Starred | ast.NamedExpr | ast.Subscript):
             stack.append(one.value)
         elif isinstance(one, ast.IfExp):

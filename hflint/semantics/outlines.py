@@ -35,7 +35,7 @@ class Outlines:
 
     def get(self, source: Source) -> Outline | None:
         """The outline of a module; None where it is not known, or was another text's."""
-        match self._known.get(str(source.path)):
+        match self._known.get(str(source.path.absolute())):
             case [str(state), selection, list(statements), list(stars)] if state == _hash(source.text):
                 with suppress(TypeError, ValueError, OverflowError):
                     return Outline(
@@ -52,7 +52,7 @@ class Outlines:
         """Remember the outline of a module."""
         statements = [[_packed(one.selection), sorted(one.names)] for one in outline.statements]
         selection = _packed(outline.selection) if outline.selection is not None else None
-        self._new[str(source.path)] = [_hash(source.text), selection, statements, outline.stars]
+        self._new[str(source.path.absolute())] = [_hash(source.text), selection, statements, outline.stars]
 
     def take_new(self) -> dict[str, Packed]:
         """What was put since this was last asked, for the process that writes it."""

@@ -61,8 +61,8 @@ def test_any_selection_is_kept(tmp_path_factory, lines, stubs, stars):
 def test_what_is_no_outline_is_none(tmp_path, entry):
     path = tmp_path / "modules.json"
     _, source = stored(path, outline(TEXT))
-    state = json.loads(path.read_text())["a.py"][0]
-    path.write_text(json.dumps({"a.py": [state if one == "STATE" else one for one in entry]}))
+    ((name, (state, *_)),) = json.loads(path.read_text()).items()
+    path.write_text(json.dumps({name: [state if one == "STATE" else one for one in entry]}))
     assert Outlines(path).get(source) is None
 
 
