@@ -71,7 +71,9 @@ class Cache:
         match state:
             case [str(whole), list(names), str(part)]:
                 now = _digest_of(path)
-                return now == whole or (bool(now) and not findings and self._project.modules.state(path, names) == part)
+                return now == whole or (
+                    bool(now and part) and not findings and self._project.modules.state(path, names) == part
+                )
         return False
 
     def put(self, content: str, report: FileReport, states: Mapping[Path, str]) -> None:

@@ -265,6 +265,19 @@ def test_a_module_that_is_the_same_is_not_read_again(monkeypatch):
     assert read == [USER]  # the other file itself
 
 
+def test_a_change_in_a_settings_file_is_seen(parsed):
+    code = "import json\n" + HEAD.replace('"bert-base-uncased"', 'json.load(open("settings.json"))["model"]')
+    files = [write("train.py", code)]
+    write("settings.json", '{"model": "gpt2"}')
+    run(files)
+    run(files)
+    assert parsed == ["train.py"]
+    cache._digest_of.cache_clear()
+    write("settings.json", '{"model": "gpt2-medium"}')
+    run(files)
+    assert parsed == ["train.py", "train.py"]
+
+
 def test_findings_may_point_into_an_imported_module(parsed):
     files = [write("train.py", USER + "x = 'BAD'\n")]
     write("config.py", SETTINGS)

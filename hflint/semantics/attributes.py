@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from hflint.semantics import tree
 from hflint.semantics.catalog import KNOWN_ROOTS, LIBRARIES
 from hflint.semantics.commandline import Namespace
+from hflint.semantics.documents import FilePath, Settings, path_attribute
 from hflint.semantics.effects import Effects
 from hflint.semantics.hooks import is_trainer
 from hflint.semantics.installed import Feature, LibraryVersion
@@ -59,6 +61,8 @@ class Attributes(Effects):
             return join(*(self.look_up(one) if isinstance(one, Imported) else one for one in found.values))
         if found is not None:
             return found
+        if node.value == "__file__":
+            return FilePath(PurePosixPath(self.module.source.path.absolute()))
         if node.value in _BUILTINS:
             return Symbol(node.value, self.place(node))
         return Unknown(f"{node.value} is not defined in this file")
@@ -97,6 +101,10 @@ class Attributes(Effects):
             return value.get(name)
         if isinstance(value, Package):
             return self.package_attribute(value, name)
+        if isinstance(value, FilePath):
+            return path_attribute(value, name)
+        if isinstance(value, Settings):
+            return value.get(name)
         if isinstance(value, LibraryVersion):
             return LibraryVersion(value.library, whole=False)
         if isinstance(value, Feature):

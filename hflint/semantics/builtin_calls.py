@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
-from hflint.semantics import commandline, hooks, installed
+from hflint.semantics import commandline, documents, hooks, installed
 from hflint.semantics.objects import ChatTemplateCall, LibraryCall, Part, TokenizerCall
 from hflint.semantics.scopes import Bound, Class, Function, Instance, Parent, Partial, TupleType
 from hflint.semantics.values import (
@@ -29,9 +28,6 @@ if TYPE_CHECKING:
     from hflint.semantics import tree
     from hflint.semantics.arguments import Arguments
     from hflint.semantics.calls import Calls
-
-
-_LONGEST = 5000  # characters of JSON that is read
 
 
 _DTYPES = ("bfloat16", "float16", "float32", "float64", "half", "float")
@@ -247,19 +243,11 @@ def _map(run: Calls, given: Arguments, node: tree.Call) -> Value:
     return run.own(Items(tuple(run.call_plain(given.first, [one], node) for one in elements), "iterator"))
 
 
-def _json(run: Calls, given: Arguments, node: tree.Call) -> Value:
-    """`json.loads` of a text that the program has in it."""
-    text = given.first.constant
-    try:
-        return run.constant(json.loads(text), node) if isinstance(text, str) and len(text) < _LONGEST else UNKNOWN
-    except (ValueError, RecursionError):
-        return UNKNOWN
-
-
 _SYMBOLS: dict[str, Callable[[Any, Any, tree.Call], Value]] = {
     **commandline.CALLS,
     **hooks.CALLS,
     **installed.CALLS,
+    **documents.CALLS,
     "getattr": _getattr,
     "setattr": _setattr,
     "dict": _dict,
@@ -278,6 +266,7 @@ _SYMBOLS: dict[str, Callable[[Any, Any, tree.Call], Value]] = {
     "globals().update": _exec,
     "os.path.expanduser": _same,
     "os.path.abspath": _same,
+    "os.path.realpath": _same,
     "os.fspath": _same,
     "runpy.run_path": _exec,
     "iter": _same,
@@ -285,7 +274,6 @@ _SYMBOLS: dict[str, Callable[[Any, Any, tree.Call], Value]] = {
     "next": _next,
     "map": _map,
     "random.choice": _any_of,
-    "json.loads": _json,
     "types.SimpleNamespace": _namespace,
     "argparse.Namespace": _namespace,
     "collections.namedtuple": _named_tuple,

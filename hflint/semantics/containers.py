@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from hflint.semantics import tree
 from hflint.semantics.commandline import Options, environment, parser_method
+from hflint.semantics.documents import Document, FilePath, file_method
 from hflint.semantics.installed import LibraryVersion, version_begins
 from hflint.semantics.values import (
     ABSENT,
@@ -50,6 +51,8 @@ def method_of_container(run: Calls, node: tree.Call, receiver: Value) -> Value |
     if not isinstance(node.func, tree.Attribute):
         return None
     name = node.func.attr.value
+    if isinstance(receiver, FilePath | Document) or name in ("open", "read_text"):
+        return file_method(receiver, name)
     if isinstance(receiver, Options):
         return parser_method(run, receiver, name, run.arguments(node), node)
     if isinstance(receiver, Table):
@@ -91,6 +94,8 @@ def _table_method(run: Calls, table: Table, name: str, given: Arguments) -> Valu
             )
         found = table.get(key)
         value = default if found is ABSENT else join(*(default if one is ABSENT else one for one in found.alternatives))
+        if key not in table.entries and not table.complete and name == "get" and len(given.positional) > 1:
+            value = default_or(default, "what a mapping has")
         if name == "pop":
             table.drop(key, certain=certain)
         elif name == "setdefault":

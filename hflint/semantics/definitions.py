@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from hflint.semantics import tree
 from hflint.semantics.catalog import call_kind
+from hflint.semantics.documents import Settings
 from hflint.semantics.importing import Imports
 from hflint.semantics.objects import LibraryCall, Load
 from hflint.semantics.scopes import Class, Dependency, Function, Scope
@@ -55,7 +56,7 @@ class Definitions(Imports):
 
     def _decorator(self, node: tree.Expression) -> Value:
         value = self.evaluate(node)
-        if isinstance(node, tree.Call):
+        if isinstance(node, tree.Call) and not isinstance(value, Settings):
             callee = symbol_of(self, node.func)
             if callee in _OPTION:
                 return self._option(node)
@@ -136,6 +137,8 @@ class Definitions(Imports):
         """A parameter that a call did not give: its default, a click option's, or an object of the class that its annotation names."""
         name = parameter.name.value
         for decorator in function.decorators:
+            if isinstance(decorator, Settings) and parameter is function.node.params.params[0]:
+                return decorator
             if isinstance(decorator, Table) and decorator.entries.get("name") == Known(name):
                 return decorator.entries["value"]
         default = function.defaults.get(name)

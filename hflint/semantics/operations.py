@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from hflint.semantics import tree
 from hflint.semantics.attributes import Attributes
+from hflint.semantics.documents import joined
 from hflint.semantics.installed import Feature, LibraryVersion, VersionTest
 from hflint.semantics.objects import LibraryCall, Part
 from hflint.semantics.scopes import Class, Function, Instance
@@ -82,6 +83,8 @@ class Operations(Attributes):
             return self.own(
                 Table({**left.entries, **right.entries}, left.complete and right.complete, self.place(node))
             )
+        if isinstance(node.operator, tree.Divide) and (path := joined(left, right)) is not None:
+            return path
         operate = _ARITHMETIC.get(type(node.operator))
         if operate is None or left.constant is MISSING or right.constant is MISSING:
             return UNKNOWN

@@ -7,7 +7,7 @@ import sys
 from contextlib import suppress
 from functools import cached_property
 from hashlib import blake2b
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from hflint.files import FileError, display_name, read_source
@@ -143,9 +143,22 @@ class Modules:
         for key in list(self.parsed)[:-KEPT]:
             del self.parsed[key]
 
+    def text(self, path: PurePosixPath, home: Path) -> str | None:
+        """The text of a file that a program in the folder `home` reads; None where it is not the project's, or there are two that it may be."""
+        names = {os.path.normpath(folder / path) for folder in (home.absolute(), self._folder)}
+        found = [
+            one for one in map(Path, names) if one.is_relative_to(self._folder) and self._has(str(one.parent), one.name)
+        ]
+        if len(found) != 1:
+            return None
+        self.read.setdefault(found[0], set())
+        with suppress(OSError, UnicodeDecodeError):
+            return found[0].read_text("utf-8") if found[0].stat().st_size <= LARGEST else None
+        return None
+
     def state(self, path: Path, names: Iterable[str]) -> str:
-        """`Foreign.state` of a module; empty where it cannot be read."""
-        found = self._module(path)
+        """`Foreign.state` of a module; empty where it cannot be read, or is none."""
+        found = self._module(path) if path.suffix == ".py" else None
         return found.state(names) if found is not None else ""
 
     def close(self) -> None:

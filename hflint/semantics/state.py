@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from hflint.semantics import tree
     from hflint.semantics.commandline import Namespace
     from hflint.semantics.module import Module
+    from hflint.semantics.project import Modules
 
 # What a followed call gave, the attributes that it left its instance with, and what keeps the ids in its key alive.
 Followed = tuple[Value, "dict[str, Value] | None", object]
@@ -66,6 +67,8 @@ class State(ABC):
 
     def __init__(self, module: Module) -> None:
         self.module = module
+        self.home = module.source.path.parent  # the folder of the file that is checked
+        self.modules: Modules | None = None
         self.scope = self.top = Scope()
         self.statement: tree.Node | None = None
         self.function_name = ""

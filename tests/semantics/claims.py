@@ -14,6 +14,7 @@ from packaging.specifiers import SpecifierSet
 from hflint.files import Source, read_source
 from hflint.semantics.build import build_program
 from hflint.semantics.catalog import LIBRARIES
+from hflint.semantics.documents import Document, FilePath
 from hflint.semantics.objects import Change, Guard, LibraryCall, MethodCall, Object, Part
 from hflint.semantics.project import Modules
 from hflint.semantics.scopes import Bound, Function
@@ -59,7 +60,7 @@ class Case:
 
     @property
     def is_project(self) -> bool:
-        return len(self.files) > 1
+        return self.name.startswith("project/")
 
     @cached_property
     def claims(self) -> list[Claim]:
@@ -140,6 +141,8 @@ def _text(value: Value | str) -> str:
             return repr(value.value)
         case Symbol():
             return value.name if value.name.partition(".")[0] in LIBRARIES | {"torch"} else "unknown"
+        case FilePath() | Document():
+            return "unknown"
         case OneOf():
             return " | ".join(sorted(_texts(value)))
         case Items():
