@@ -21,6 +21,12 @@ def first_release(model_type: str) -> Version | None:
     return None if entry is None else Version(read_table("transformers", "history")["read"][_first(entry["in"])])
 
 
+def came_later(model_type: str) -> Version | None:
+    """The first release of transformers that has a model type, where older ones that were read lack it; else None."""
+    first, read = first_release(model_type), read_table("transformers", "history")["read"]
+    return first if first and first > Version(read[0]) else None
+
+
 def auto_classes(model_type: str) -> Mapping[str, str]:
     """The classes that the Auto mappings have for a model type in the newest release with it: {"CAUSAL_LM": "LlamaForCausalLM"}."""
     entry = read_table("transformers", "history").get("types", {}).get(model_type, {})

@@ -170,6 +170,23 @@ def removed_name(qualified: str) -> Change | None:
     return None
 
 
+def came(qualified: str) -> Version | None:
+    """The first release with a name, or with what it lies in, where older ones that were read lack that; else None.
+
+    What lies in a module of its library is looked for at the top as well, from where most of it is imported.
+    """
+    library, (package, _, path) = _library(qualified), qualified.partition(".")
+    names = [qualified]
+    while "." in names[-1]:
+        names.append(names[-1].rpartition(".")[0])
+    tops = (f"{package}.{part}" for part in path.split(".")[1:]) if library else ()
+    for name in (*names[:-1], *tops):
+        change = (_change(library, "name", name) or _named(name)) if library else None
+        if change and change.since:
+            return Version(change.since)
+    return None
+
+
 @cache
 def argument_changes(owner: str) -> Mapping[str, Change]:
     """What became of the arguments of a class or function, by name; also of those that it inherits.

@@ -101,6 +101,10 @@ class Signature:
             or any(one.knows(keyword) for one in self._parents())
         )
 
+    def lacks(self, release: Version) -> bool:
+        """Whether a release has no such callable; one older than those read is taken to be as the oldest of these."""
+        return self._state("", max(release, self.read[0])) == "absent"
+
     def refusal(self, keyword: str, versions: Mapping[str, Range]) -> Refusal | None:
         """What the allowed releases make of a keyword that they do not take; None where all take it, or that is not known.
 

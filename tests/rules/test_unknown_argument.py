@@ -99,3 +99,29 @@ def test_what_inference_takes(report_of):
 def test_a_private_argument_is_nobody_s_to_judge(report_of):
     code = "from huggingface_hub import CommitOperationCopy\nCommitOperationCopy('a', 'b', _src_oid='x')\n"
     assert report_of(code, "HF606").findings == ()
+
+
+@pytest.mark.parametrize(
+    ("code", "allowed", "releases"),
+    [
+        ("VideoPrismVisionModel.from_pretrained(name, dtype='auto')", ">=4.40", None),  # the class is new in 5.13
+        ("VideoPrismVisionModel.from_pretrained(name, dtype='auto')", ">=4.40,<4.55", None),
+        ("Qwen3ForCausalLM.from_pretrained(name, dtype='auto')", ">=4.40", None),
+        ("Qwen3ForCausalLM.from_pretrained(name, dtype='auto')", ">=4.51", "4.51.0 to 4.55.4"),
+        ("Qwen3ForCausalLM.from_pretrained(name, dtype='auto')", ">=4.40,<4.52", "4.51.0 to 4.51.3"),
+        ("AutoModel.from_pretrained('Qwen/Qwen3-8B', dtype='auto')", ">=4.40", None),
+        ("AutoModel.from_pretrained('Qwen/Qwen3-8B', dtype='auto')", ">=4.51", "4.51.0 to 4.55.4"),
+        ("AutoModel.from_pretrained('openai-community/gpt2', dtype='auto')", ">=4.40", "4.40.0 to 4.55.4"),
+        ("AutoModel.from_pretrained(name, dtype='auto')", ">=4.35", "4.35.0 to 4.55.4"),
+    ],
+)
+def test_a_release_without_the_class_or_the_model_refuses_nothing(report_of, code, allowed, releases):
+    head = "from transformers import AutoModel, VideoPrismVisionModel\nfrom transformers.models.qwen3.modeling_qwen3 import Qwen3ForCausalLM\n"
+    found = report_of(head + code + "\n", "HF606", transformers=allowed).findings
+    assert [releases in one.message for one in found] == ([True] if releases else [])
+
+
+@pytest.mark.parametrize(("allowed", "count"), [(">=0.21", 0), (">=0.30,<0.32.1", 1), (">=0.32", 1), ("0.32.0", 1)])
+def test_a_function_that_the_lowest_release_has_not_got(report_of, allowed, count):
+    code = "from accelerate.utils.memory import clear_device_cache\nclear_device_cache(garbage_collection=True)\n"
+    assert len(report_of(code, "HF606", accelerate=allowed).findings) == count

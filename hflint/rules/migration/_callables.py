@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from hflint.facts.libraries import argument_changes
+from hflint.facts.histories import came_later
+from hflint.facts.libraries import argument_changes, came
 from hflint.facts.signatures import model_settings, signature
 from hflint.semantics.objects import (
     Adapter,
@@ -31,6 +32,9 @@ from hflint.semantics.values import the
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from packaging.version import Version
+
+    from hflint.context import Context
     from hflint.facts.libraries import Change
     from hflint.facts.signatures import Refusal, Signature
     from hflint.facts.versions import Range
@@ -143,6 +147,18 @@ def called(call: LibraryCall) -> Target | None:
     if isinstance(call, Load) and call.callee.endswith(".from_pretrained"):
         return None
     return _target(call.name, call.callee)
+
+
+def lacks_callee(call: LibraryCall, release: Version, context: Context) -> bool:
+    """Whether a release came before what a call calls, the class that it is a method of, or the architecture of the model that is loaded."""
+    owner = the(call.receiver, LibraryCall) if isinstance(call, MethodCall) else None
+    for one in (call, owner) if owner else (call,):
+        since = came(one.callee)
+        model = context.model(one.id.constant, one.argument("revision").constant) if isinstance(one, Load) else None
+        first = came_later(model.model_type) if model and model.model_type else None
+        if any(first_with and release < first_with for first_with in (since, first)):
+            return True
+    return False
 
 
 def _method(call: MethodCall) -> Target | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from packaging.version import Version
@@ -10,7 +11,7 @@ from hflint.facts.libraries import removed_name
 from hflint.facts.signatures import Refusal
 from hflint.findings import Finding, Fix, Safety, Severity
 from hflint.rules import rule
-from hflint.rules.migration._callables import Target, called
+from hflint.rules.migration._callables import Target, called, lacks_callee
 from hflint.rules.migration._versions import imports_unsloth, versions_at
 from hflint.semantics.objects import LibraryCall, Load
 
@@ -45,6 +46,7 @@ def check(call: LibraryCall, context: Context) -> Iterator[Finding]:
         if refusal and target.needs_near(refusal) and not near:
             refusal = None
         refusal = refusal or (_not_yet(change, versions) if change else None)
+        refusal = refusal and _by_those_that_have_it(refusal, target, call, versions, context)
         if refusal is None or _is_told_otherwise(call, versions) or _is_one_of_several(call, context):
             continue
         fix, no_fix = _mend(call, name, near, context)
@@ -79,6 +81,23 @@ def _not_yet(change: Change, versions: Mapping[str, Range]) -> Refusal | None:
     if too_old is None:
         return None
     return Refusal(change.library, too_old.releases, False, frozenset({"raises"}), since=Version(change.since or ""))
+
+
+def _by_those_that_have_it(
+    refusal: Refusal, target: Target, call: LibraryCall, versions: Mapping[str, Range], context: Context
+) -> Refusal | None:
+    """The refusal by the releases that have what is called.
+
+    None where only older ones than the newest refuse, and the oldest allowed has not got it: then the project's lower bound is not meant.
+    """
+    allowed = versions[refusal.library]
+    if refusal.library != target.library:
+        return refusal
+    absent = {one for one in allowed.releases if target.signatures[0].lacks(one) or lacks_callee(call, one, context)}
+    left = tuple(one for one in refusal.releases if one not in absent)
+    if not left or (allowed.lowest in absent and allowed.highest not in refusal.releases):
+        return None
+    return replace(refusal, releases=left)
 
 
 def _is_told_otherwise(call: LibraryCall, versions: Mapping[str, Range]) -> bool:
