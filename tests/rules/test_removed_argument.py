@@ -118,6 +118,9 @@ def test_an_argument_that_one_release_forgot_is_said_to_be_gone_there(report_of)
     code = "from trl import KTOTrainer\nKTOTrainer(model=m, tokenizer=t)\n"
     (finding,) = report_of(code, "HF601", trl="0.12.0").findings
     assert "in trl 0.12, back in 0.12.1 (TypeError); this project allows 0.12.0 (" in finding.message
+    (finding,) = report_of(code, "HF601", trl=">=0.11,<0.13").findings
+    assert finding.severity.value == "note"
+    assert "of the releases that this project allows, 0.12.0 lacks it (" in finding.message
 
 
 @pytest.mark.parametrize(

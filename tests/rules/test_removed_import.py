@@ -125,6 +125,33 @@ def test_a_module_that_is_gone_is_told_once_a_statement(report_of):
     ]
 
 
+@pytest.mark.parametrize(
+    ("name", "target", "severity", "said"),
+    [
+        (
+            "utils.is_flash_attn_greater_or_equal_2_10",
+            ">=4.44",
+            "note",
+            "of the releases that this project allows, 5.4.0 lacks it",
+        ),
+        (
+            "pytorch_utils.is_torch_greater_or_equal_than_1_13",
+            ">=4.44,<6",
+            "note",
+            "of the releases that this project allows, 4.48.0 to 4.48.2 lack it",
+        ),
+        ("generation.utils.StaticCache", ">=4.44", "note", "allows, 4.45.0 to 4.45.2, 4.52.1 to 4.55.4 lack it"),
+        ("generation.utils.StaticCache", ">=4.44,<4.55", "error", "this project allows up to 4.54.1"),
+        ("utils.is_flash_attn_greater_or_equal_2_10", "5.4.0", "error", "this project allows 5.4.0"),
+    ],
+)
+def test_what_the_newest_allowed_release_has_again_is_a_note(report_of, name, target, severity, said):
+    module, _, name = f"transformers.{name}".rpartition(".")
+    (finding,) = report_of(f"from {module} import {name}\n", "HF603", transformers=target).findings
+    assert finding.severity.value == severity
+    assert f"{said} (target" in finding.message
+
+
 def test_a_replacement_that_some_allowed_version_lacks_is_not_written(report_of):
     code = "from transformers import AutoModelForVision2Seq\n" + USE
     found = report_of(code, "HF603", transformers=">=4.45").findings

@@ -74,11 +74,23 @@ def test_positions_that_mean_something_else_are_not_moved(report_of):
     assert "by position" in first.no_fix_reason
 
 
-@pytest.mark.parametrize(("target", "release"), [("<4.43", "4.41, back in 4.42"), (">=4.42", "4.45")])
-def test_a_message_names_the_release_that_an_allowed_one_is_concerned_by(report_of, target, release):
+@pytest.mark.parametrize(
+    ("target", "said", "severity"),
+    [
+        (
+            ">=4.40,<4.43",
+            "4.41, back in 4.42 (AttributeError); of the releases that this project allows, 4.41.0 to 4.41.2 lack it",
+            "note",
+        ),
+        ("4.41", "4.41, back in 4.42 (AttributeError); this project allows up to 4.41.2", "error"),
+        (">=4.42", "4.45 (AttributeError); this project allows up to 5.23.0", "error"),
+    ],
+)
+def test_a_message_names_the_release_that_an_allowed_one_is_concerned_by(report_of, target, said, severity):
     code = IMPORTS + "AutoModelForCausalLM.from_pretrained('x').contrastive_search(ids)"
     (finding,) = report_of(code, "HF605", transformers=target).findings
-    assert f"of a model was removed in transformers {release} (AttributeError); this project allows" in finding.message
+    assert f"of a model was removed in transformers {said}" in finding.message
+    assert finding.severity.value == severity
 
 
 @pytest.mark.parametrize(("custom_code", "expected"), [(None, 0), (True, 0), (False, 1)])

@@ -27,7 +27,15 @@ def test_versions_decide(report_of, task, target, expected):
     assert len(report.findings) == expected
 
 
-def test_a_message_of_a_task_that_came_back_says_so(report_of):
+@pytest.mark.parametrize(
+    ("target", "said", "severity"),
+    [
+        (">=4.57", "of the releases that this project allows, 5.0.0 to 5.18.0 lack it", "note"),
+        (">=4.57,<5.19", "this project allows up to 5.18.0", "error"),
+    ],
+)
+def test_a_message_of_a_task_that_came_back_says_so(report_of, target, said, severity):
     code = "from transformers import pipeline\npipe = pipeline('image-to-text')\n"
-    message = report_of(code, "HF604", transformers=">=4.57").findings[0].message
-    assert "removed in transformers 5.0, back in 5.19 (KeyError); this project allows up to 5.18.0" in message
+    (finding,) = report_of(code, "HF604", transformers=target).findings
+    assert f"removed in transformers 5.0, back in 5.19 (KeyError); {said} (target" in finding.message
+    assert finding.severity.value == severity

@@ -6,7 +6,9 @@ import re
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
+
+    from packaging.version import Version
 
     from hflint.context import Context
     from hflint.facts.libraries import Change
@@ -82,11 +84,31 @@ def unstated(found: Range) -> str:
 def allowed(change: Change, versions: Mapping[str, Range]) -> str:
     """Which releases the project allows, for the end of a message about something that is gone in the newest of them."""
     found = versions[change.library]
-    gone = [part.highest for spec in change.gone if (part := found.narrowed(spec))]
-    newest = max(gone, default=found.highest)
+    if without := only_older(change, versions):
+        lack = "lack" if len(without) > 1 else "lacks"
+        return f"of the releases that this project allows, {listed(without, found)} {lack} it ({found.origin})"
     if not found.stated:
-        return f"{unstated(found)} {newest}"
-    return f"this project allows {'up to ' if len(found.releases) > 1 else ''}{newest} ({found.origin})"
+        return f"{unstated(found)} {found.highest}"
+    return f"this project allows {'up to ' if len(found.releases) > 1 else ''}{found.highest} ({found.origin})"
+
+
+def only_older(change: Change, versions: Mapping[str, Range]) -> tuple[Version, ...]:
+    """The allowed releases without it, where the newest has it: then they are for whoever still runs them to know; else none."""
+    found = versions[change.library]
+    without = {release for spec in change.gone if (part := found.narrowed(spec)) for release in part.releases}
+    return () if found.highest in without else tuple(sorted(without))
+
+
+def listed(releases: Iterable[Version], among: Range) -> str:
+    """Some of the allowed releases, for messages: "4.44.0 to 4.44.2, 4.48.0"; those that follow each other among all that are allowed are a run."""
+    runs: list[list[Version]] = []
+    follows = dict(zip(among.releases, among.releases[1:], strict=False))
+    for release in sorted(releases):
+        if runs and follows.get(runs[-1][-1]) == release:
+            runs[-1].append(release)
+        else:
+            runs.append([release])
+    return ", ".join(f"{run[0]}" if len(run) == 1 else f"{run[0]} to {run[-1]}" for run in runs)
 
 
 def gone_since(change: Change, versions: Mapping[str, Range]) -> str:

@@ -10,7 +10,7 @@ from hflint.facts.libraries import argument_changes, removed_name
 from hflint.findings import Finding, Fix, Safety, Severity
 from hflint.rules import rule
 from hflint.rules.migration._arguments import SWALLOWED, changed_arguments, changed_in_dict, mend, subject
-from hflint.rules.migration._versions import allowed, gone_since, versions_at
+from hflint.rules.migration._versions import allowed, gone_since, only_older, versions_at
 from hflint.semantics.objects import LibraryCall, TrainingArguments
 from hflint.semantics.values import MISSING, the
 
@@ -52,7 +52,7 @@ def check(call: LibraryCall, context: Context) -> Iterator[Finding]:
 def _severity(call: LibraryCall, change: Change, versions: Mapping[str, Range], context: Context) -> Severity | None:
     """None where nothing is lost by dropping it, but an older version that the project allows too still reads it."""
     if change.effect not in SWALLOWED:
-        return Severity.ERROR
+        return Severity.NOTE if only_older(change, versions) else Severity.ERROR
     if not _is_harmless(call, change, context):
         return Severity.WARNING
     return Severity.NOTE if change.always_gone(versions) else None

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from hflint.facts.libraries import removed_name
 from hflint.findings import Edit, Finding, Fix, Safety, Severity
 from hflint.rules import rule
-from hflint.rules.migration._versions import allowed, gone_since, lacking, versions_at
+from hflint.rules.migration._versions import allowed, gone_since, lacking, only_older, versions_at
 from hflint.semantics.imports import Imports, Refused
 from hflint.semantics.objects import Import, NameUse
 
@@ -47,6 +47,7 @@ def check(use: Import | NameUse, context: Context) -> Iterator[Finding]:
         label=f"in its place: {change.replacement}" if fix else "",
         fix=fix,
         no_fix=no_fix,
+        severity=Severity.NOTE if only_older(change, versions) else Severity.ERROR,
     )
 
 

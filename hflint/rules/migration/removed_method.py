@@ -10,7 +10,7 @@ from hflint.findings import Edit, Finding, Fix, Safety, Severity
 from hflint.rules import rule
 from hflint.rules.loading._remote_code import is_librarys_own
 from hflint.rules.migration._arguments import is_own
-from hflint.rules.migration._versions import allowed, gone_since, lacking, versions_at
+from hflint.rules.migration._versions import allowed, gone_since, lacking, only_older, versions_at
 from hflint.semantics.objects import (
     AttributeUse,
     ConfigLoad,
@@ -69,6 +69,7 @@ def check(use: LibraryCall | AttributeUse, context: Context) -> Iterator[Finding
         related=[(owner.span, f"the {kind} is made here")] if owner is not use else (),
         fix=fix,
         no_fix=no_fix,
+        severity=Severity.NOTE if only_older(change, versions) else Severity.ERROR,
     )
 
 

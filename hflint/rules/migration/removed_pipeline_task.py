@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from hflint.facts.libraries import task_change
 from hflint.findings import Finding, Severity
 from hflint.rules import rule
-from hflint.rules.migration._versions import allowed, gone_since, versions_at
+from hflint.rules.migration._versions import allowed, gone_since, only_older, versions_at
 from hflint.semantics.objects import PipelineLoad
 
 if TYPE_CHECKING:
@@ -32,4 +32,5 @@ def check(load: PipelineLoad, context: Context) -> Iterator[Finding]:
         f"the pipeline task `{task}` was removed in {release} ({change.effect}); {allowed(change, versions)}",
         no_fix="what takes its place takes and gives other things: "
         + (f"`{change.replacement}`" if change.replacement else change.note or "there is none"),
+        severity=Severity.NOTE if only_older(change, versions) else Severity.ERROR,
     )
