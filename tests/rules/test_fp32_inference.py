@@ -26,6 +26,35 @@ def test_names_the_versions_that_do_it_and_the_keyword_that_all_accept(report_of
     assert "25.1 GiB, where the stored float16 takes 12.6" in finding.message
 
 
+@pytest.mark.parametrize(
+    ("load", "allowed", "said"),
+    [
+        ("Qwen3VLModel.from_pretrained('our/thing-13b')", ">=4.40,<6", "`dtype`, transformers 4.57.1 to 4.57.6, which"),
+        (
+            "AutoModel.from_pretrained('Qwen/Qwen3-8B')",
+            ">=4.40,<6",
+            "`torch_dtype`, transformers 4.51.0 to 4.57.6, which",
+        ),
+        (
+            "AutoModel.from_pretrained('Qwen/Qwen3-8B')",
+            ">=4.40,<5",
+            "`torch_dtype`, transformers 4.51.0 to 4.57.6 load",
+        ),
+        ("AutoModel.from_pretrained('Qwen/Qwen3-8B')", ">=4.40,<4.50", None),
+    ],
+)
+def test_only_releases_that_have_the_model_are_spoken_of(report_of, load, allowed, said):
+    code = f"from transformers import AutoModel\nfrom transformers.models.qwen3_vl.modeling_qwen3_vl import Qwen3VLModel\nmodel = {load}\n"
+    found = report_of(code, "HF201", transformers=allowed).findings
+    assert [said in one.message for one in found] == ([True] if said else [])
+
+
+@pytest.mark.parametrize(("allowed", "severity"), [(">=4.50,<5", "warning"), (">=4.50,<6", "note")])
+def test_what_only_older_releases_do_is_a_note(report_of, allowed, severity):
+    (finding,) = report_of(LOAD.format(id="meta-llama/Llama-2-7b-hf"), "HF201", transformers=allowed).findings
+    assert finding.severity.value == severity
+
+
 def test_is_silent_where_no_allowed_version_does_it(report_of):
     assert not report_of(LOAD.format(id="meta-llama/Llama-2-7b-hf"), "HF201", transformers=">=5,<6").findings
 

@@ -5,11 +5,14 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from hflint.facts.histories import came_later
+from hflint.facts.libraries import came
 from hflint.semantics.objects import (
     Adapter,
     GenerateCall,
     KbitPreparation,
     LibraryCall,
+    Load,
     ModelLoad,
     PipelineLoad,
     Save,
@@ -21,6 +24,8 @@ from hflint.semantics.objects import (
 from hflint.semantics.values import ABSENT
 
 if TYPE_CHECKING:
+    from packaging.version import Version
+
     from hflint.context import Context
     from hflint.facts.models import ModelFacts
 
@@ -36,6 +41,13 @@ def facts_of(load: ModelLoad | PipelineLoad, context: Context) -> ModelFacts | N
     model_id = (load.id if isinstance(load, ModelLoad) else load.argument("model")).constant
     facts = context.model(model_id, load.argument("revision").constant)
     return facts if facts and facts.parameters is not None and facts.quantized is None else None
+
+
+def first_with(call: LibraryCall, context: Context) -> Version | None:
+    """The first release that has what is called and, of transformers, the architecture of the model that it loads; None where all read have."""
+    facts = context.model(call.id.constant, call.argument("revision").constant) if isinstance(call, Load) else None
+    since = (came(call.callee), came_later(facts.model_type) if facts and facts.model_type else None)
+    return max((one for one in since if one), default=None)
 
 
 def gibibytes(facts: ModelFacts, bytes_each: int) -> float:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from hflint.findings import Finding, Fix, Safety, Severity
 from hflint.rules import rule
-from hflint.rules.loading._shared import LARGE, facts_of, gibibytes, infers, is_one_of_several
+from hflint.rules.loading._shared import LARGE, facts_of, first_with, gibibytes, infers, is_one_of_several
 from hflint.semantics.objects import ModelLoad, Move, PipelineLoad, dtype_name, the_model
 from hflint.semantics.values import Table, Value, objects
 
@@ -63,7 +63,8 @@ def _explicit(use: ModelLoad | PipelineLoad | Move, facts: ModelFacts, context: 
 def _by_default(load: ModelLoad | PipelineLoad, facts: ModelFacts, context: Context) -> Iterator[Finding]:
     """Float32 because nothing is said and the library's default was so."""
     pipe = isinstance(load, PipelineLoad)
-    allowed = context.releases(load.where)
+    allowed, first = context.releases(load.where), first_with(load, context)
+    allowed = allowed.narrowed(f">={first}") if allowed is not None and first else allowed  # those that have the model
     before = allowed.narrowed("<4.53" if pipe else "<5") if allowed is not None else None
     if allowed is None or before is None or _OWN_DEFAULT in context.program.source.text:
         return
@@ -76,6 +77,7 @@ def _by_default(load: ModelLoad | PipelineLoad, facts: ModelFacts, context: Cont
         label=f"no `{name}`",
         fix=Fix("load it as it is stored", edits, Safety.UNSAFE, _REASON) if edits else None,
         no_fix=_why_not(facts) if edits is None else "",
+        severity=Severity.WARNING if before.highest == allowed.highest else Severity.NOTE,
     )
 
 

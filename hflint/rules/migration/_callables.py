@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from hflint.facts.histories import came_later
-from hflint.facts.libraries import argument_changes, came
+from hflint.facts.libraries import argument_changes
 from hflint.facts.signatures import model_settings, signature
+from hflint.rules.loading._shared import first_with
 from hflint.semantics.objects import (
     Adapter,
     ChatTemplateCall,
@@ -152,13 +152,7 @@ def called(call: LibraryCall) -> Target | None:
 def lacks_callee(call: LibraryCall, release: Version, context: Context) -> bool:
     """Whether a release came before what a call calls, the class that it is a method of, or the architecture of the model that is loaded."""
     owner = the(call.receiver, LibraryCall) if isinstance(call, MethodCall) else None
-    for one in (call, owner) if owner else (call,):
-        since = came(one.callee)
-        model = context.model(one.id.constant, one.argument("revision").constant) if isinstance(one, Load) else None
-        first = came_later(model.model_type) if model and model.model_type else None
-        if any(first_with and release < first_with for first_with in (since, first)):
-            return True
-    return False
+    return any(release < first for one in (call, owner) if one and (first := first_with(one, context)))
 
 
 def _method(call: MethodCall) -> Target | None:
