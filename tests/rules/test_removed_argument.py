@@ -250,6 +250,14 @@ def test_values_that_nothing_reads_are_no_matter(report_of):
 
 
 @pytest.mark.parametrize(
+    ("value", "errors"), [("True if flag else None", 0), ("token", 0), ("True if flag else False", 1), ("'hf_x'", 1)]
+)
+def test_a_value_that_may_be_none_need_not_crash(report_of, value, errors):
+    code = f"from datasets import load_dataset\nload_dataset('allenai/c4', use_auth_token={value})\n"
+    assert [one.severity.value for one in report_of(code, "HF601").findings] == ["error"] * errors
+
+
+@pytest.mark.parametrize(
     ("value", "words"),
     [
         ("True", "no longer supported: datasets logs an error"),

@@ -23,7 +23,7 @@ from hflint.semantics.objects import (
     TokenizerLoad,
     TrainingArguments,
 )
-from hflint.semantics.values import ABSENT, MISSING, Symbol, Table, the
+from hflint.semantics.values import ABSENT, MISSING, Symbol, Table, Unknown, the
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from hflint.context import Context
     from hflint.facts.libraries import Change
     from hflint.facts.versions import Range
+    from hflint.semantics.values import Value
 
 SWALLOWED = ("ignored", "warns")  # effects of an argument that is dropped: nothing raises
 _LOADS_MODEL = "transformers.PreTrainedModel.from_pretrained"
@@ -131,7 +132,7 @@ def is_own(call: LibraryCall, name: str) -> bool:
 def _is_kept(call: LibraryCall, change: Change, context: Context) -> bool:
     """Whether it is no loss here: the pipeline made is one that swallows it, or may be; its value does nothing."""
     if (change.library, change.name) == ("datasets", "use_auth_token"):
-        return call.argument(change.name).constant is None  # values of None are skipped (builder.py of 3.0.0 to 5.2.0)
+        return call.argument(change.name).some(_may_be_none)  # None is skipped (builder.py of 3.0.0 to 5.2.0)
     made = call if isinstance(call, PipelineLoad) else None
     if isinstance(call, PipelineCall):
         made = the(call.receiver, PipelineLoad)
@@ -144,6 +145,10 @@ def _is_kept(call: LibraryCall, change: Change, context: Context) -> bool:
         return change.name in _OF_ANY
     versions = versions_at(call, context)
     return versions is None or not _is_refused(task, change, versions)
+
+
+def _may_be_none(value: Value) -> bool:
+    return value.constant is None or isinstance(value, Unknown)
 
 
 def _is_refused(task: str, change: Change, versions: Mapping[str, Range]) -> bool:
