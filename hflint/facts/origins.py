@@ -294,8 +294,9 @@ def in_script(source: str) -> list[Mention] | None:
 
 
 def packaged(start: Path, notes: list[str], *, whole_repository: bool = False) -> Iterator[list[Mention]]:
-    """What the metadata of a built package require that lie beside its code, up to the project's root, or the repository's; extras are left out.
+    """What the metadata of a built package require that lie beside its code, up to the project's root, or the repository's.
 
+    An extra counts as one of pyproject.toml does: code that is for it runs under what it asks for, and no other code cares.
     That of an `.egg-info` folder counts only where nothing else declares dependencies, for it may be older than they are.
     """
     for folder in folders(start, whole_repository=whole_repository):
@@ -314,9 +315,8 @@ def _metadata(path: Path, notes: list[str]) -> Iterator[Mention]:
 
     fields = HeaderParser().parsestr(text)
     where = path.name if path.name == "PKG-INFO" else path.parent.name
-    required = [line for line in fields.get_all("Requires-Dist", []) if "extra" not in line.partition(";")[2]]
     yield Mention(_name(fields.get("Name", "")), (), where, "own")
-    yield from _requirements(required, where)
+    yield from _requirements(fields.get_all("Requires-Dist", []), where)
     if python := fields.get("Requires-Python"):
         yield Mention("python", (python,), f"{where}: Requires-Python {python}")
 

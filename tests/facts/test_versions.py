@@ -573,8 +573,23 @@ def test_the_metadata_of_a_built_package_beside_its_code(project: Path, place: s
     assert releases(of(project)) == ["5.16.1"]
     assert str(of(project, "peft")) == "peft 0.17.0 to 0.17.1"
     assert of(project, "python").lowest == Version("3.11")
-    assert not of(project, "trl").stated  # what an extra asks for is no requirement
+    assert releases(of(project, "trl")) == ["0.9.2"]  # an extra counts, as in the files that it was built from
     assert "transformers==5.16.1" in of(project).origin
+
+
+@pytest.mark.parametrize(
+    "files",
+    [
+        {"pyproject_dot_toml": '[project]\nname = "app"\noptional-dependencies = {hf = ["transformers>=5"]}\n'},
+        {"setup_dot_py": "setup(extras_require={'hf': ['transformers>=5']})\n"},
+        {"app-1_dot_dist-info__METADATA": 'Name: app\nProvides-Extra: hf\nRequires-Dist: transformers>=5; extra == "hf"\n'},
+    ],
+)
+def test_an_extra_says_the_same_wherever_it_is_written(project: Path, files: dict[str, str]) -> None:
+    write(project, **files)
+    assert of(project).stated
+    assert of(project).lowest == Version("5.0.0")
+    assert of(project).origin.endswith(": transformers>=5")
 
 
 def test_metadata_stand_below_what_is_declared_and_above_requirements_files(project: Path) -> None:
