@@ -582,7 +582,9 @@ def test_the_metadata_of_a_built_package_beside_its_code(project: Path, place: s
     [
         {"pyproject_dot_toml": '[project]\nname = "app"\noptional-dependencies = {hf = ["transformers>=5"]}\n'},
         {"setup_dot_py": "setup(extras_require={'hf': ['transformers>=5']})\n"},
-        {"app-1_dot_dist-info__METADATA": 'Name: app\nProvides-Extra: hf\nRequires-Dist: transformers>=5; extra == "hf"\n'},
+        {
+            "app-1_dot_dist-info__METADATA": 'Name: app\nProvides-Extra: hf\nRequires-Dist: transformers>=5; extra == "hf"\n'
+        },
     ],
 )
 def test_an_extra_says_the_same_wherever_it_is_written(project: Path, files: dict[str, str]) -> None:

@@ -198,6 +198,27 @@ def test_what_takes_its_place(report_of, before, after):
 
 
 @pytest.mark.parametrize(
+    ("value", "safety", "said"),
+    [
+        ("True", "safe", ""),
+        ("fast", "unsafe", "where it is not True, that hides what is not done: tokenizers are always fast"),
+        ("not args.slow", "unsafe", "where it is not True, that hides what is not done: tokenizers are always fast"),
+        (
+            "False if args.slow else True",
+            None,
+            "deleting it would hide that it is not done: tokenizers are always fast",
+        ),
+        ("False", None, "deleting it would hide that it is not done: tokenizers are always fast"),
+    ],
+)
+def test_what_may_ask_for_something_else_is_not_deleted_safely(report_of, value, safety, said):
+    code = IMPORTS + f"AutoTokenizer.from_pretrained('x', use_fast={value})"
+    (finding,) = report_of(code, "HF601").findings
+    assert (finding.fix and finding.fix.safety) == safety
+    assert (finding.fix.reason if finding.fix else finding.no_fix_reason) == said
+
+
+@pytest.mark.parametrize(
     ("code", "target", "reason"),
     [
         (

@@ -26,7 +26,7 @@ from hflint.semantics.objects import (
 from hflint.semantics.values import ABSENT, MISSING, Symbol, Table, Unknown, the
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Collection, Iterator, Mapping
 
     from hflint.context import Context
     from hflint.facts.libraries import Change
@@ -209,10 +209,18 @@ def _unsure(call: LibraryCall, code: str, change: Change, versions: Mapping[str,
     known = change.values.get(code.replace("'", '"'))
     if known is not None:
         return known, change.note or "it may not mean quite the same"
-    unread = change.effect in SWALLOWED and change.always_gone(versions)
-    if unread and (change.delete or call.argument(change.name).constant is MISSING):
-        return "", ""
+    if change.effect in SWALLOWED and change.always_gone(versions):
+        if change.delete or (not change.values and call.argument(change.name).constant is MISSING):
+            return "", ""
+        if _may_be(call.argument(change.name), change.values):
+            return "", f"where it is not {' or '.join(change.values)}, that hides what is not done: {change.note}"
     return ("", change.note or "what it asked for is gone") if change.delete else (None, "")
+
+
+def _may_be(value: Value, sources: Collection[str]) -> bool:
+    """Whether a value may be one of these constants, and is not known to be another on some way."""
+    known = [repr(one.constant) for one in value.alternatives if one.constant is not MISSING]
+    return bool(sources) and value.constant is MISSING and all(one in sources for one in known)
 
 
 def _advice(change: Change) -> str:
