@@ -27,6 +27,12 @@ def came_later(model_type: str) -> Version | None:
     return first if first and first > Version(read[0]) else None
 
 
+def dated(library: str, release: str) -> str:
+    """A first release as people should read it: the oldest of those that were read stands for all before it too, "4.40 or earlier"."""
+    read = read_table(library, "name").get("read", ())
+    return f"{release} or earlier" if read and Version(release) <= Version(read[0]) else release
+
+
 def auto_classes(model_type: str) -> Mapping[str, str]:
     """The classes that the Auto mappings have for a model type in the newest release with it: {"CAUSAL_LM": "LlamaForCausalLM"}."""
     entry = read_table("transformers", "history").get("types", {}).get(model_type, {})

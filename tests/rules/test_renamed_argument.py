@@ -44,3 +44,16 @@ def test_values_are_kept_and_the_new_name_is_not_given_twice(report_of):
     assert report.located.text.endswith("from_pretrained('x', dtype=dtype  # as asked for\n)\n")
     both = report_of(LOAD.replace("'auto'", "a, dtype=b"), "HF602", transformers="4.57.6").findings
     assert [one.no_fix_reason for one in both] == ["`dtype` is given beside it"]
+
+
+@pytest.mark.parametrize(
+    ("argument", "version", "said"),
+    [
+        ("use_auth_token=t", "4.45", "is deprecated since transformers 4.40 or earlier: it is `token`"),
+        ("torch_dtype='auto'", "4.57.6", "is deprecated since transformers 4.56: it is `dtype`"),
+    ],
+)
+def test_the_oldest_release_that_was_read_need_not_be_the_first(report_of, argument, version, said):
+    code = f"from transformers import AutoModel\nAutoModel.from_pretrained('x', {argument})\n"
+    (finding,) = report_of(code, "HF602", transformers=version).findings
+    assert said in finding.message

@@ -86,14 +86,25 @@ def test_a_repository_without_code_is_another_rules(mended):
 
 
 @pytest.mark.parametrize(
-    ("transformers", "reason"),
+    ("model_id", "transformers", "said", "reason"),
     [
-        (">=4.35", "drop `trust_remote_code` and ask for transformers 4.40 or newer"),
-        ("==4.35.0", "no `hflint.lock` names the commit"),
+        (
+            "mistralai/Mistral-7B-v0.3",
+            ">=4.35",
+            "; transformers has its own code for it, since 4.40 or earlier, and needs none of it",
+            "drop `trust_remote_code`: then there is nothing to pin",
+        ),
+        ("mistralai/Mistral-7B-v0.3", "==4.35.0", "has read", "no `hflint.lock` names the commit"),
+        (
+            "Qwen/Qwen3-8B",
+            ">=4.50",
+            "; transformers 4.51 and newer, which this project allows, need none of it",
+            "drop `trust_remote_code` and ask for transformers 4.51 or newer: then there is nothing to pin",
+        ),
     ],
 )
-def test_the_flag_is_to_go_where_some_releases_have_the_model(report_of, transformers, reason):
-    code = HEAD + "model = AutoModel.from_pretrained('mistralai/Mistral-7B-v0.3', trust_remote_code=True)\n"
+def test_the_flag_is_to_go_where_some_releases_have_the_model(report_of, model_id, transformers, said, reason):
+    code = HEAD + f"model = AutoModel.from_pretrained('{model_id}', trust_remote_code=True)\n"
     (finding,) = report_of(code, RULE, transformers=transformers).findings
+    assert finding.message.endswith(said)
     assert finding.no_fix_reason.startswith(reason)
-    assert ("and newer, which this project allows" in finding.message) is reason.startswith("drop")

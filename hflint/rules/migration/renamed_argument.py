@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from packaging.version import Version
 
+from hflint.facts.histories import dated
 from hflint.facts.versions import newest_known
 from hflint.findings import Finding, Severity
 from hflint.rules import rule
@@ -37,7 +38,7 @@ def check(call: LibraryCall, context: Context) -> Iterator[Finding]:
             yield context.finding(
                 call.argument_span(change.name),
                 f"`{change.name}` of {subject(call, change).rstrip(',')} is deprecated since {change.library} "
-                f"{change.deprecated}: it is `{change.replacement}` now; {everywhere(change, versions)}",
+                f"{dated(change.library, change.deprecated or '')}: it is `{change.replacement}` now; {everywhere(change, versions)}",
                 label=change.note,
                 fix=fix,
                 no_fix=no_fix,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from hflint.facts.histories import dated
 from hflint.facts.model_names import is_model_id
 from hflint.facts.repository import COMMIT, MAIN
 from hflint.findings import Finding, Fix, Safety, Severity
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 _OTHERS = ("SentenceTransformer", "CrossEncoder", "SparseEncoder")  # of sentence_transformers: the id comes first
 _DROP = "drop `trust_remote_code` and ask for transformers {} or newer: then there is nothing to pin"
+_DROP_IT = "drop `trust_remote_code`: then there is nothing to pin"
 _REVISIONS = ("revision", "code_revision")
 
 
@@ -37,12 +39,14 @@ def check(load: LibraryCall, context: Context) -> Iterator[Finding]:
     revision = load.argument(name).constant
     facts = context.models.find(model_id, revision if isinstance(revision, str) else None)
     own = _own_code(model_id, load, context)
-    why_not = _DROP.format(own) if own else _why_not(facts, revision)
+    why_not = _why_not(facts, revision)
+    if own:
+        why_not = _DROP_IT if _is_old(own) else _DROP.format(own)
     edits = None if why_not or facts is None else context.program.rewriter.set_argument(load, name, f'"{facts.commit}"')
     yield context.finding(
         load.argument_span("trust_remote_code"),
         f"whatever Python code `{model_id}` holds on the day of a download is run: {_not_pinned_by(revision)}"
-        + (f"; transformers {own} and newer, which this project allows, need none of it" if own else ""),
+        + (f"; {_who_needs_none(own)} none of it" if own else ""),
         label="runs the repository's code",
         fix=Fix("pin it to the locked commit", edits, Safety.SAFE) if edits else None,
         no_fix="" if edits else why_not or "the call cannot be changed without guessing",
@@ -55,6 +59,17 @@ def _own_code(model_id: str, load: LibraryCall, context: Context) -> str | None:
     since = own_code_since(facts) if facts and isinstance(load, Load | PipelineLoad) else None
     allowed = context.releases(load.where)
     return since if since and allowed and allowed.any(f">={since}") else None
+
+
+def _is_old(since: str) -> bool:
+    """Whether it is dated to the oldest release that was read, and may have come before."""
+    return dated("transformers", since) != since
+
+
+def _who_needs_none(since: str) -> str:
+    if _is_old(since):
+        return f"transformers has its own code for it, since {dated('transformers', since)}, and needs"
+    return f"transformers {since} and newer, which this project allows, need"
 
 
 def _why_not(facts: ModelFacts | None, revision: object) -> str:
