@@ -233,7 +233,7 @@ def test_what_may_ask_for_something_else_is_not_deleted_safely(report_of, value,
         (
             "TrainingArguments('out', warmup_ratio=0.1)",
             {"transformers": ">=4.57"},
-            "since transformers 5.0 only, and this project allows 4.57",
+            "`warmup_steps` takes its place since transformers 5.0 only, and this project allows 4.57",
         ),
         ("pipeline('ner', grouped_entities=True, ignore_subwords=s)", {}, "`ignore_subwords` beside it"),
         (

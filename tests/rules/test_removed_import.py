@@ -156,9 +156,25 @@ def test_a_replacement_that_some_allowed_version_lacks_is_not_written(report_of)
     code = "from transformers import AutoModelForVision2Seq\n" + USE
     found = report_of(code, "HF603", transformers=">=4.45").findings
     assert [one.no_fix_reason for one in found] == [
-        "`AutoModelForImageTextToText` is there since transformers 4.46 only, and this project allows 4.45.0"
+        "`transformers.AutoModelForImageTextToText` takes its place since transformers 4.46 only, and this project allows 4.45.0"
     ]
     assert report_of(code, "HF603", transformers="4.57.6").findings == ()
+
+
+def test_the_name_is_still_there_in_another_module_of_newer_releases(report_of):
+    (finding,) = report_of("from trl import ORPOTrainer\n", "HF603", trl=">=0.19").findings
+    assert finding.no_fix_reason == (
+        "`trl.experimental.orpo.ORPOTrainer` takes its place since trl 0.26 only, and this project allows 0.19.0"
+    )
+
+
+def test_whether_an_older_release_than_those_read_has_the_replacement_is_not_known(report_of):
+    code = "from transformers import CLIPFeatureExtractor\n"
+    reasons = [one.no_fix_reason for one in report_of(code, "HF603", transformers=">=4.30").findings]
+    assert reasons == [
+        "this project allows transformers 4.30.0, and whether that has `transformers.CLIPImageProcessor` is not known"
+    ]
+    assert report_of(code, "HF603", transformers=">=4.40").findings[0].fix
 
 
 def test_a_library_that_is_not_named_is_not_newer_than_transformers_allows(report_of):

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from hflint.facts.histories import dated
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
@@ -128,6 +130,8 @@ def everywhere(change: Change, versions: Mapping[str, Range]) -> str:
 def lacking(change: Change, versions: Mapping[str, Range]) -> str:
     """Why what takes its place cannot be written: an allowed release has not got it."""
     found = versions.get(change.replacement_library)
+    library, since = change.replacement_library, change.replacement_since or ""
+    if found and dated(library, since) != since:
+        return f"this project allows {library} {found.lowest}, and whether that has `{change.replacement}` is not known"
     oldest = f"this project allows {found.lowest}" if found else "this project names no version"
-    since = f"{change.replacement_library} {change.replacement_since}"
-    return f"`{(change.replacement or '').rpartition('.')[2]}` is there since {since} only, and {oldest}"
+    return f"`{change.replacement}` takes its place since {library} {since} only, and {oldest}"
