@@ -57,3 +57,20 @@ def test_the_oldest_release_that_was_read_need_not_be_the_first(report_of, argum
     code = f"from transformers import AutoModel\nAutoModel.from_pretrained('x', {argument})\n"
     (finding,) = report_of(code, "HF602", transformers=version).findings
     assert said in finding.message
+
+
+def test_what_becomes_of_it_once_it_is_ignored_is_not_said_before(report_of):
+    code = "from transformers import AutoConfig\nAutoConfig.from_pretrained('x', use_auth_token=True)\n"
+    (finding,) = report_of(code, "HF602", transformers="4.51.3").findings
+    assert finding.label == ""
+    (finding,) = report_of(code, "HF601", transformers="5.23").findings
+    assert finding.label == "the download is then made without a token"
+
+
+def test_what_is_not_dropped_yet_is_done(report_of):
+    code = "from transformers import pipeline\npipeline('text-classification', return_all_scores=every)\n"
+    reasons = [
+        report_of(code, rule, transformers=version).findings[0].no_fix_reason
+        for rule, version in (("HF602", "4.57.6"), ("HF601", "5.23"))
+    ]
+    assert [reason.startswith("deleting it would hide") for reason in reasons] == [False, True]

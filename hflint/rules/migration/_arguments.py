@@ -187,7 +187,7 @@ def mend(call: LibraryCall, change: Change, versions: Mapping[str, Range], conte
     if text is None:
         text, unsafe = _unsure(call, code, change, versions)
     if text is None:
-        return None, _advice(change)
+        return None, _advice(change, versions)
     if reason := text and _obstacle(call, change, versions):
         return None, reason
     if not text:
@@ -212,8 +212,9 @@ def _unsure(call: LibraryCall, code: str, change: Change, versions: Mapping[str,
     if change.effect in SWALLOWED and change.always_gone(versions):
         if change.delete or (not change.values and call.argument(change.name).constant is MISSING):
             return "", ""
-        if _may_be(call.argument(change.name), change.values):
-            return "", f"where it is not {' or '.join(change.values)}, that hides what is not done: {change.note}"
+        harmless = [source for source, text in change.values.items() if not text]
+        if _may_be(call.argument(change.name), harmless):
+            return "", f"where it is not {' or '.join(harmless)}, that hides what is not done: {change.note}"
     return ("", change.note or "what it asked for is gone") if change.delete else (None, "")
 
 
@@ -223,9 +224,9 @@ def _may_be(value: Value, sources: Collection[str]) -> bool:
     return bool(sources) and value.constant is MISSING and all(one in sources for one in known)
 
 
-def _advice(change: Change) -> str:
-    if change.effect in SWALLOWED:
-        return f"deleting it would hide that it is not done: {change.note or 'no replacement is known'}"
+def _advice(change: Change, versions: Mapping[str, Range]) -> str:
+    if change.effect in SWALLOWED and change.gone_in(versions):
+        return f"deleting it would hide that it is not done: {change.note or 'nothing is known to do it instead'}"
     if change.note:
         return f"what to write instead depends on the program: {change.note}"
     if change.replacement:
@@ -241,7 +242,7 @@ def _obstacle(call: LibraryCall, change: Change, versions: Mapping[str, Range]) 
     if change.replacement and call.given(change.replacement):
         return f"`{change.replacement}` is given beside it"
     if not change.replaceable(versions):
-        return lacking(change, versions) if change.replacement_since else _advice(change)
+        return lacking(change, versions) if change.replacement_since else _advice(change, versions)
     constant = call.argument(change.name).constant
     if change.name == "warmup_ratio" and isinstance(constant, int | float) and constant >= 1:
         return "a `warmup_steps` of 1 or more is a number of steps, not a share"

@@ -10,7 +10,7 @@ from hflint.facts.histories import dated
 from hflint.facts.versions import newest_known
 from hflint.findings import Finding, Severity
 from hflint.rules import rule
-from hflint.rules.migration._arguments import changed_arguments, mend, subject
+from hflint.rules.migration._arguments import SWALLOWED, changed_arguments, mend, subject
 from hflint.rules.migration._versions import everywhere, versions_at
 from hflint.semantics.objects import LibraryCall
 
@@ -39,7 +39,7 @@ def check(call: LibraryCall, context: Context) -> Iterator[Finding]:
                 call.argument_span(change.name),
                 f"`{change.name}` of {subject(call, change).rstrip(',')} is deprecated since {change.library} "
                 f"{dated(change.library, change.deprecated or '')}: it is `{change.replacement}` now; {everywhere(change, versions)}",
-                label=change.note,
+                label="" if change.effect in SWALLOWED else change.note,  # that tells of releases which drop it
                 fix=fix,
                 no_fix=no_fix,
                 severity=severity,
