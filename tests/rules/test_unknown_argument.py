@@ -24,9 +24,29 @@ def test_what_only_older_releases_refuse_is_a_note(report_of, allowed, severity)
     assert [one.severity for one in found] == ([severity] if severity else [])
 
 
-def test_the_note_names_the_releases_that_refuse(report_of):
-    (found,) = report_of(CODE, "HF606", transformers=">=4.40,<5").findings
-    assert "this project allows 4.40.0 to 4.40.2" in found.message
+@pytest.mark.parametrize(
+    ("allowed", "said"),
+    [
+        (">=4.35,<5", "of the releases that this project allows, 4.40.0 to 4.40.2 do not (target"),
+        ("<=4.40.2,>=4.40", "this project allows 4.40.0 to 4.40.2 (target"),
+    ],
+)
+def test_the_message_says_which_of_the_allowed_releases_refuse(report_of, allowed, said):
+    (found,) = report_of(CODE, "HF606", transformers=allowed).findings
+    assert f"since transformers 4.41.0 only (TypeError); {said}" in found.message
+    assert found.no_fix_reason == "transformers 4.41.0 and newer take it: ask for these"
+
+
+def test_what_was_a_parameter_once_is_not_said_to_be_unknown(report_of):
+    code = "from transformers import HqqConfig\nHqqConfig(quant_zero=True)\n"
+    (found,) = report_of(code, "HF606", transformers="5.6").findings
+    assert found.no_fix_reason == "releases before transformers 4.46.1 took it, and nothing is known to take its place"
+
+
+def test_of_releases_whose_signature_is_open_nothing_is_said(report_of):
+    code = "from sentence_transformers.models import Transformer\nTransformer('x', device='cpu')\n"
+    (found,) = report_of(code, "HF606", **{"sentence-transformers": ">=3"}).findings
+    assert "in sentence-transformers 3.0.0 to 5.3.0, and of newer ones it is not known (TypeError)" in found.message
 
 
 @pytest.mark.parametrize(("allowed", "severity"), [("5.23", Severity.WARNING), ("4.57.6", Severity.ERROR)])

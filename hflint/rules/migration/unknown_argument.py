@@ -12,7 +12,7 @@ from hflint.facts.signatures import Refusal
 from hflint.findings import Finding, Fix, Safety, Severity
 from hflint.rules import rule
 from hflint.rules.migration._callables import Target, called, lacks_callee
-from hflint.rules.migration._versions import imports_unsloth, versions_at
+from hflint.rules.migration._versions import imports_unsloth, listed, versions_at
 from hflint.semantics.objects import LibraryCall, Load
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 _ID = "pretrained_model_name_or_path"
 _DELETE = "what it was meant to do is not known"
+_GONE = "releases before {} {} took it, and nothing is known to take its place"
 
 
 @rule("HF606", "unknown-argument", Severity.ERROR)
@@ -49,7 +50,7 @@ def check(call: LibraryCall, context: Context) -> Iterator[Finding]:
         refusal = refusal and _by_those_that_have_it(refusal, target, call, versions, context)
         if refusal is None or _is_told_otherwise(call, versions) or _is_one_of_several(call, context):
             continue
-        fix, no_fix = _mend(call, name, near, context)
+        fix, no_fix = _mend(call, name, near, refusal, context)
         yield context.finding(
             call.argument_span(name),
             _message(name, target, refusal, near or _like(name, known), versions),
@@ -113,9 +114,13 @@ def _severity(refusal: Refusal, versions: Mapping[str, Range]) -> Severity:
     return Severity.ERROR if "raises" in refusal.fates else Severity.WARNING
 
 
-def _mend(call: LibraryCall, name: str, near: str | None, context: Context) -> tuple[Fix | None, str]:
+def _mend(
+    call: LibraryCall, name: str, near: str | None, refusal: Refusal, context: Context
+) -> tuple[Fix | None, str]:
+    if near is None and refusal.since:
+        return None, f"{refusal.library} {refusal.since} and newer take it: ask for these"
     if near is None:
-        return None, _DELETE
+        return None, _GONE.format(refusal.library, refusal.until) if refusal.until else _DELETE
     if call.given(near):
         return None, f"`{near}` is given beside it"
     if call.open:
@@ -131,8 +136,7 @@ def _mend(call: LibraryCall, name: str, near: str | None, context: Context) -> t
 
 def _message(name: str, target: Target, refusal: Refusal, near: str | None, versions: Mapping[str, Range]) -> str:
     allowed = versions[refusal.library]
-    first, last = refusal.releases[0], refusal.releases[-1]
-    which = f"{first}" if first == last else f"{first} to {last}"
+    which, is_newest = listed(refusal.releases, allowed), allowed.highest in refusal.releases
     said = allowed.origin if allowed.stated or allowed.beside else "this project names no version"
     end = f"; did you mean `{near}`?" if near and not (refusal.since or refusal.until) else ""
     if "raises" not in refusal.fates:
@@ -140,13 +144,15 @@ def _message(name: str, target: Target, refusal: Refusal, near: str | None, vers
         return f"`{name}` does nothing: `{target.name}` {how} ({refusal.library} {which}, {said}){end}"
     raised = f"({target.error})" if refusal.fates == {"raises"} else f"({target.error}, or nothing at all)"
     if refusal.since:
-        return (
-            f"`{target.name}` takes `{name}` since {refusal.library} {refusal.since} only {raised}; "
-            f"this project allows {which} ({said})"
-        )
+        those = f"this project allows {which} ({said})"
+        if refusal.releases != allowed.releases:
+            do = "do" if len(refusal.releases) > 1 else "does"
+            those = f"of the releases that this project allows, {which} {do} not ({said})"
+        return f"`{target.name}` takes `{name}` since {refusal.library} {refusal.since} only {raised}; {those}"
     if refusal.until:
         return f"`{target.name}` no longer takes `{name}` in {refusal.library} {which} {raised}; {said}"
-    return f"`{target.name}` has no argument `{name}` in {refusal.library} {which} {raised}; {said}{end}"
+    newer = "" if is_newest else ", and of newer ones it is not known"
+    return f"`{target.name}` has no argument `{name}` in {refusal.library} {which}{newer} {raised}; {said}{end}"
 
 
 # --- spelling ---------------------------------------------------------------------------------------------------------
