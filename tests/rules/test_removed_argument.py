@@ -292,6 +292,18 @@ def test_an_error_in_the_log_is_not_silence(report_of, value, words):
     assert words in finding.message
 
 
+@pytest.mark.parametrize(("flag", "is_of_4_bits"), [("load_in_8bit", False), ("load_in_4bit", True)])
+def test_the_defaults_that_the_fix_keeps_are_those_of_its_flag(report_of, flag, is_of_4_bits):
+    (finding,) = report_of(IMPORTS + f"AutoModel.from_pretrained('x', {flag}=True)", "HF601").findings
+    assert ("fp4" in finding.fix.reason) is is_of_4_bits
+
+
+def test_a_tokenizers_call_is_called_so(report_of):
+    code = IMPORTS + "AutoTokenizer.from_pretrained('x')('a', pad_to_max_length=True)"
+    (finding,) = report_of(code, "HF601").findings
+    assert "was removed from the call of a tokenizer in" in finding.message
+
+
 def test_only_auto_tokenizer_ever_read_use_fast(report_of):
     code = "from transformers import {0}\n{0}.from_pretrained('google-t5/t5-small', use_fast=False)\n"
     assert report_of(code.format("T5Tokenizer"), "HF601").findings == ()

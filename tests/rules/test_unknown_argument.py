@@ -56,6 +56,13 @@ def test_what_the_newest_drops_is_a_warning_and_what_it_refuses_an_error(report_
     assert [one.severity for one in found] == ([severity] if severity else [])
 
 
+def test_a_tokenizers_call_is_called_so(report_of):
+    code = "from transformers import AutoTokenizer\nAutoTokenizer.from_pretrained('x')('a', retuen_tensors='pt')\n"
+    (found,) = report_of(code, "HF606", transformers="4.57.6").findings
+    assert found.message.startswith("`tokenizer(...)` has no argument `retuen_tensors`")
+    assert found.fix.reason == "that this was meant is a guess by the spelling"
+
+
 def test_what_a_load_takes_besides_its_parameters(report_of):
     """Every attribute of the configuration is set by from_pretrained: run on transformers 4.57.6 and 5.23.0."""
     code = "from transformers import LlamaForCausalLM\nLlamaForCausalLM.from_pretrained('x', _attn_implementation='eager')\n"
@@ -74,6 +81,7 @@ def test_an_id_under_the_name_that_a_pipeline_has_for_it(report_of, arguments, c
     ).findings
     assert len(findings) == count
     assert all("did you mean `pretrained_model_name_or_path`?" in one.message for one in findings)
+    assert all(one.fix.reason == "that this was meant is a guess" for one in findings)
 
 
 def test_a_class_that_inherits_from_another_library(report_of):

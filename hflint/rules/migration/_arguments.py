@@ -165,7 +165,7 @@ def _is_refused(task: str, change: Change, versions: Mapping[str, Range]) -> boo
 def subject(call: LibraryCall, change: Change) -> str:
     """What the argument belonged to, for a message."""
     if isinstance(call, TokenizerCall):
-        return f"`{call.tokenizer.describe().rpartition(' ')[2]}.__call__`"
+        return "the call of a tokenizer"
     if isinstance(call, PipelineLoad | PipelineCall):
         return "`pipeline`"
     if isinstance(call, MethodCall):

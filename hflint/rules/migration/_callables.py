@@ -181,7 +181,8 @@ def _method(call: MethodCall) -> Target | None:
 def _tokenizer(call: TokenizerCall | ChatTemplateCall, owner: LibraryCall) -> Target | None:
     if not isinstance(owner, TokenizerLoad) or owner.name not in _UNSPECIFIC or not owner.lacks("trust_remote_code"):
         return None
-    name, qualified = f"{owner.name}.{call.method}", f"{_TOKENIZER}.{call.method}"
+    name = "tokenizer(...)" if call.method == "__call__" else f"tokenizer.{call.method}"
+    qualified = f"{_TOKENIZER}.{call.method}"
     if isinstance(call, ChatTemplateCall):
         return _target(name, qualified, spelling=True, keeping="hands it to the template as a variable")
     if call.method == "pad":

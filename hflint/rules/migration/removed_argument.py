@@ -126,7 +126,9 @@ def _quantization(call: LibraryCall, change: Change, context: Context) -> tuple[
     edits = rewriter.replace_argument(call, name, f"quantization_config={value}")
     if edits is None:
         return None, change.note
-    reason = "it keeps what the flag meant, whose defaults are seldom the best: fp4 and float32 compute for 4 bits"
+    reason = "it keeps what the flag meant, with every option at its default" + (
+        ", which is seldom the best: fp4 and float32 compute" if name == "load_in_4bit" else ""
+    )
     return Fix(f"write `quantization_config={value}`", (*imports, *edits), Safety.UNSAFE, reason), ""
 
 

@@ -128,7 +128,8 @@ def _mend(
     edits = context.program.rewriter.rename_argument(call, name, near)
     if edits is None:
         return None, "it is not a keyword written in this file"
-    return Fix(f"rename it to `{near}`", edits, Safety.UNSAFE, "that this was meant is a guess by the spelling"), ""
+    guess = "that this was meant is a guess" + ("" if near == _ID else " by the spelling")
+    return Fix(f"rename it to `{near}`", edits, Safety.UNSAFE, guess), ""
 
 
 # --- words ------------------------------------------------------------------------------------------------------------
