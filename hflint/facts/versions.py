@@ -36,6 +36,7 @@ from hflint.facts.sources import canonical
 _TABLE = Path(__file__).parent / "tables" / "releases.json"
 _TARGET = "target "  # begins the origin of a range that the settings ask for
 _UNSTATED = ("newest known", "not stated")  # the origins of ranges of which nothing in the project speaks
+_SEVERAL = 3  # files that say the same, which are not all named
 _BESIDE = "newest known beside "  # begins the origin of a range that only the releases of other libraries decide
 
 
@@ -279,8 +280,21 @@ def _combined(library: str, mentions: Iterable[Mention], notes: list[str]) -> Ra
     if not together:
         notes.extend(f"{mention.where}: no known release satisfies it" for mention, _ in readable)
         return None
-    origin = "; ".join(dict.fromkeys(mention.where for mention, _ in readable))
+    origin = _said(mention.where for mention, _ in readable)
     return Range(library, origin, tuple(sorted(together)), any(mention.commit for mention, _ in readable))
+
+
+def _said(places: Iterable[str]) -> str:
+    """What is said and where, such as "setup.py: trl>=1"; what several files say alike is told once."""
+    files: dict[str, list[str]] = {}
+    for place in dict.fromkeys(places):
+        file, _, said = place.partition(": ")
+        files.setdefault(f": {said}" if said else f"{file}.", []).append(file)
+    return "; ".join(
+        (" and ".join(found) if len(found) < _SEVERAL else f"{found[0]} and {len(found) - 1} other files")
+        + (said if said.startswith(": ") else "")
+        for said, found in files.items()
+    )
 
 
 def _is_allowed(library: str, release: Version, specs: Iterable[SpecifierSet]) -> bool:

@@ -555,6 +555,18 @@ def test_none_of_the_libraries_is_imported() -> None:
     assert run.stdout.strip() == "[]"
 
 
+@pytest.mark.parametrize(
+    ("names", "said"),
+    [
+        ("requirements requirements-cpu", "requirements-cpu.txt and requirements.txt: trl==1.0"),
+        ("requirements requirements-cpu requirements-gpu", "requirements-cpu.txt and 2 other files: trl==1.0"),
+    ],
+)
+def test_what_several_files_say_alike_is_told_once(project: Path, names: str, said: str) -> None:
+    write(project, **{f"{name}_dot_txt": "trl==1.0\n" for name in names.split()})
+    assert of(project, "trl").origin == said
+
+
 # --- built packages ---------------------------------------------------------------------------------------------------
 
 METADATA = """Metadata-Version: 2.4
