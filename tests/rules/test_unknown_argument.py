@@ -34,7 +34,7 @@ def test_what_only_older_releases_refuse_is_a_note(report_of, allowed, severity)
 def test_the_message_says_which_of_the_allowed_releases_refuse(report_of, allowed, said):
     (found,) = report_of(CODE, "HF606", transformers=allowed).findings
     assert f"since transformers 4.41.0 only (TypeError); {said}" in found.message
-    assert found.no_fix_reason == "transformers 4.41.0 and newer take it: ask for these"
+    assert found.no_fix_reason == "the first release that takes it is transformers 4.41.0: ask for that or a newer one"
 
 
 def test_what_was_a_parameter_once_is_not_said_to_be_unknown(report_of):
@@ -153,3 +153,15 @@ def test_a_release_without_the_class_or_the_model_refuses_nothing(report_of, cod
 def test_a_function_that_the_lowest_release_has_not_got(report_of, allowed, count):
     code = "from accelerate.utils.memory import clear_device_cache\nclear_device_cache(garbage_collection=True)\n"
     assert len(report_of(code, "HF606", accelerate=allowed).findings) == count
+
+
+def test_a_method_of_what_the_lowest_release_has_not_got(report_of):
+    code = (
+        "from transformers import AutoModelForCausalLM\n"
+        "model = AutoModelForCausalLM.from_pretrained('{}')\nmodel.resize_token_embeddings(9, mean_resizing=False)\n"
+    )
+    counts = [
+        len(report_of(code.format(name), "HF606", transformers=">=4.45").findings)
+        for name in ("openai-community/gpt2", "Qwen/Qwen3-8B")
+    ]
+    assert counts == [1, 0]

@@ -44,8 +44,13 @@ def facts_of(load: ModelLoad | PipelineLoad, context: Context) -> ModelFacts | N
 
 
 def first_with(call: LibraryCall, context: Context) -> Version | None:
-    """The first release that has what is called and, of transformers, the architecture of the model that it loads; None where all read have."""
-    facts = context.model(call.id.constant, call.argument("revision").constant) if isinstance(call, Load) else None
+    """The first release of its library that has what is called and, of transformers, the architecture of the model; None where all read have."""
+    model_id = (
+        call.id if isinstance(call, Load) else call.argument("model") if isinstance(call, PipelineLoad) else ABSENT
+    )
+    facts = (
+        context.model(model_id.constant, call.argument("revision").constant) if call.library == "transformers" else None
+    )
     since = (came(call.callee), came_later(facts.model_type) if facts and facts.model_type else None)
     return max((one for one in since if one), default=None)
 

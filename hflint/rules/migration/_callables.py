@@ -149,10 +149,10 @@ def called(call: LibraryCall) -> Target | None:
     return _target(call.name, call.callee)
 
 
-def lacks_callee(call: LibraryCall, release: Version, context: Context) -> bool:
-    """Whether a release came before what a call calls, the class that it is a method of, or the architecture of the model that is loaded."""
+def callee_since(call: LibraryCall, context: Context) -> Version | None:
+    """The first release of its library with what a call calls, and with the object that it is a method of; None where all read have them."""
     owner = the(call.receiver, LibraryCall) if isinstance(call, MethodCall) else None
-    return any(release < first for one in (call, owner) if one and (first := first_with(one, context)))
+    return max((first for one in (call, owner) if one and (first := first_with(one, context))), default=None)
 
 
 def _method(call: MethodCall) -> Target | None:

@@ -131,7 +131,7 @@ def lacking(change: Change, versions: Mapping[str, Range]) -> str:
     """Why what takes its place cannot be written: an allowed release has not got it."""
     found = versions.get(change.replacement_library)
     library, since = change.replacement_library, change.replacement_since or ""
-    if found and dated(library, since) != since:
+    if found and since and dated(library, since) != since:
         return f"this project allows {library} {found.lowest}, and whether that has `{change.replacement}` is not known"
     oldest = f"this project allows {found.lowest}" if found else "this project names no version"
     return f"`{change.replacement}` takes its place since {library} {since} only, and {oldest}"

@@ -9,9 +9,10 @@ from packaging.version import Version
 
 from hflint.facts.libraries import removed_name
 from hflint.facts.signatures import Refusal
+from hflint.facts.sources import canonical
 from hflint.findings import Finding, Fix, Safety, Severity
 from hflint.rules import rule
-from hflint.rules.migration._callables import Target, called, lacks_callee
+from hflint.rules.migration._callables import Target, called, callee_since
 from hflint.rules.migration._versions import imports_unsloth, listed, versions_at
 from hflint.semantics.objects import LibraryCall, Load
 
@@ -92,9 +93,10 @@ def _by_those_that_have_it(
     None where only older ones than the newest refuse, and the oldest allowed has not got it: then the project's lower bound is not meant.
     """
     allowed = versions[refusal.library]
-    if refusal.library != target.library:
+    if len({canonical(one) for one in (refusal.library, target.library, call.library)}) > 1:
         return refusal
-    absent = {one for one in allowed.releases if target.signatures[0].lacks(one) or lacks_callee(call, one, context)}
+    first = callee_since(call, context)
+    absent = {one for one in allowed.releases if target.signatures[0].lacks(one) or (first and one < first)}
     left = tuple(one for one in refusal.releases if one not in absent)
     if not left or (allowed.lowest in absent and allowed.highest not in refusal.releases):
         return None
@@ -114,11 +116,12 @@ def _severity(refusal: Refusal, versions: Mapping[str, Range]) -> Severity:
     return Severity.ERROR if "raises" in refusal.fates else Severity.WARNING
 
 
-def _mend(
-    call: LibraryCall, name: str, near: str | None, refusal: Refusal, context: Context
-) -> tuple[Fix | None, str]:
+def _mend(call: LibraryCall, name: str, near: str | None, refusal: Refusal, context: Context) -> tuple[Fix | None, str]:
     if near is None and refusal.since:
-        return None, f"{refusal.library} {refusal.since} and newer take it: ask for these"
+        return (
+            None,
+            f"the first release that takes it is {refusal.library} {refusal.since}: ask for that or a newer one",
+        )
     if near is None:
         return None, _GONE.format(refusal.library, refusal.until) if refusal.until else _DELETE
     if call.given(near):
