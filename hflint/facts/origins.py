@@ -11,7 +11,7 @@ import json
 import os
 import re
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -316,7 +316,13 @@ def _metadata(path: Path, notes: list[str]) -> Iterator[Mention]:
     fields = HeaderParser().parsestr(text)
     where = path.name if path.name == "PKG-INFO" else path.parent.name
     yield Mention(_name(fields.get("Name", "")), (), where, "own")
-    yield from _requirements(fields.get_all("Requires-Dist", []), where)
+    lines = fields.get_all("Requires-Dist", [])
+    of_extras = [line for line in lines if "extra" in line.partition(";")[2]]
+    needed = list(_requirements([line for line in lines if line not in of_extras], where))
+    spoken_of = {mention.library for mention in needed if any(mention.specs) or mention.commit}
+    yield from needed
+    for mention in _requirements(of_extras, where):
+        yield replace(mention, specs=(), commit=False) if mention.library in spoken_of else mention
     if python := fields.get("Requires-Python"):
         yield Mention("python", (python,), f"{where}: Requires-Python {python}")
 

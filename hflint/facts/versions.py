@@ -285,16 +285,16 @@ def _combined(library: str, mentions: Iterable[Mention], notes: list[str]) -> Ra
 
 
 def _said(places: Iterable[str]) -> str:
-    """What is said and where, such as "setup.py: trl>=1"; what several files say alike is told once."""
+    """What is said and where, such as "setup.py: trl>=1"; what several files say alike is told once, and so is a file that says several things."""
     files: dict[str, list[str]] = {}
     for place in dict.fromkeys(places):
         file, _, said = place.partition(": ")
-        files.setdefault(f": {said}" if said else f"{file}.", []).append(file)
-    return "; ".join(
-        (" and ".join(found) if len(found) < _SEVERAL else f"{found[0]} and {len(found) - 1} other files")
-        + (said if said.startswith(": ") else "")
-        for said, found in files.items()
-    )
+        files.setdefault(said or f"{file}:", []).append(file)
+    told: dict[str, list[str]] = {}
+    for said, found in files.items():
+        others = f"{found[0]} and {len(found) - 1} other files"
+        told.setdefault(" and ".join(found) if len(found) < _SEVERAL else others, []).append(said)
+    return "; ".join(file if said == [f"{file}:"] else f"{file}: {', '.join(said)}" for file, said in told.items())
 
 
 def _is_allowed(library: str, release: Version, specs: Iterable[SpecifierSet]) -> bool:

@@ -555,6 +555,11 @@ def test_none_of_the_libraries_is_imported() -> None:
     assert run.stdout.strip() == "[]"
 
 
+def test_a_file_that_says_several_things_is_named_once(project: Path) -> None:
+    write(project, requirements_dot_txt="trl>=1.0\ntrl<1.10\n")
+    assert of(project, "trl").origin == "requirements.txt: trl>=1.0, trl<1.10"
+
+
 @pytest.mark.parametrize(
     ("names", "said"),
     [
@@ -604,6 +609,12 @@ def test_an_extra_says_the_same_wherever_it_is_written(project: Path, files: dic
     assert of(project).stated
     assert of(project).lowest == Version("5.0.0")
     assert of(project).origin.endswith(": transformers>=5")
+
+
+def test_an_extra_does_not_narrow_what_is_required(project: Path) -> None:
+    extras = 'Requires-Dist: peft==0.17.1; extra == "a"\nRequires-Dist: peft<0.17; extra == "b"\n'
+    write(project, **{"app-1_dot_dist-info__METADATA": METADATA + extras})
+    assert str(of(project, "peft")) == "peft 0.17.0 to 0.17.1"
 
 
 def test_metadata_stand_below_what_is_declared_and_above_requirements_files(project: Path) -> None:

@@ -132,6 +132,6 @@ def lacking(change: Change, versions: Mapping[str, Range]) -> str:
     found = versions.get(change.replacement_library)
     library, since = change.replacement_library, change.replacement_since or ""
     if found and since and dated(library, since) != since:
-        return f"this project allows {library} {found.lowest}, and whether that has `{change.replacement}` is not known"
+        return f"this project allows {library} {found.lowest}, and what releases before {since} have was not read"
     oldest = f"this project allows {found.lowest}" if found else "this project names no version"
     return f"`{change.replacement}` takes its place since {library} {since} only, and {oldest}"
