@@ -140,7 +140,8 @@ def test_a_private_argument_is_nobody_s_to_judge(report_of):
         ("AutoModel.from_pretrained('Qwen/Qwen3-8B', dtype='auto')", ">=4.40", None),
         ("AutoModel.from_pretrained('Qwen/Qwen3-8B', dtype='auto')", ">=4.51", "4.51.0 to 4.55.4"),
         ("AutoModel.from_pretrained('openai-community/gpt2', dtype='auto')", ">=4.40", "4.40.0 to 4.55.4"),
-        ("AutoModel.from_pretrained(name, dtype='auto')", ">=4.35", "4.35.0 to 4.55.4"),
+        ("AutoModel.from_pretrained(name, dtype='auto')", "==4.35.0", "allows 4.35.0"),
+        ("AutoModel.from_pretrained(name, dtype='auto')", ">=4.35", "allows, 4.40.0 to 4.55.4"),
     ],
 )
 def test_a_release_without_the_class_or_the_model_refuses_nothing(report_of, code, allowed, releases):

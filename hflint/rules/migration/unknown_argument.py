@@ -90,7 +90,8 @@ def _by_those_that_have_it(
 ) -> Refusal | None:
     """The refusal by the releases that have what is called.
 
-    None where only older ones than the newest refuse, and the oldest allowed has not got it: then the project's lower bound is not meant.
+    None where only older ones than the newest refuse, and the oldest allowed has not got it: then the project's lower bound is not meant. Of older
+    ones than were read it is not known whether they have it.
     """
     allowed = versions[refusal.library]
     if len({canonical(one) for one in (refusal.library, target.library, call.library)}) > 1:
@@ -98,9 +99,10 @@ def _by_those_that_have_it(
     first = callee_since(call, context)
     absent = {one for one in allowed.releases if target.signatures[0].lacks(one) or (first and one < first)}
     left = tuple(one for one in refusal.releases if one not in absent)
-    if not left or (allowed.lowest in absent and allowed.highest not in refusal.releases):
-        return None
-    return replace(refusal, releases=left)
+    if allowed.highest not in refusal.releases:
+        read = target.signatures[0].read[0]
+        left = () if allowed.lowest in absent else tuple(one for one in left if one >= read)
+    return replace(refusal, releases=left) if left else None
 
 
 def _is_told_otherwise(call: LibraryCall, versions: Mapping[str, Range]) -> bool:
