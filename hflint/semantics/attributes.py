@@ -75,7 +75,9 @@ class Attributes(Effects):
         if value.__class__ is Unknown:  # most of them
             return UNKNOWN
         if isinstance(value, OneOf):
-            return join(*(self.attribute_of(one, name, node) for one in bare(value).alternatives))
+            choices = bare(value).alternatives
+            with self.among(len(choices)):
+                return join(*(self.attribute_of(one, name, node) for one in choices))
         if isinstance(value, Symbol):
             return self._symbol_attribute(value, name, node)
         if isinstance(value, LibraryCall):

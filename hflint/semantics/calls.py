@@ -24,6 +24,7 @@ from hflint.semantics.methods import method_object
 from hflint.semantics.objects import (
     ChatTemplateCall,
     EncoderLoad,
+    KbitPreparation,
     LibraryCall,
     ModelBuild,
     Part,
@@ -46,6 +47,7 @@ from hflint.semantics.values import (
     bare,
     default_or,
     join,
+    objects,
 )
 
 if TYPE_CHECKING:
@@ -198,7 +200,8 @@ class Calls(Functions):
             return Feature(callee.name)
         found = call_kind(callee.name)
         if found is not None:
-            return self._library_object(callee.name, *found, given, node)
+            made = self._library_object(callee.name, *found, given, node)
+            return self._prepared(made, node) if isinstance(made, KbitPreparation) else made
         library = callee.name.partition(".")[0]
         if ("." in callee.name and library not in KNOWN_ROOTS) or ("." not in callee.name and library not in HARMLESS):
             self.escape(given.all(), callee.name, node)
@@ -230,12 +233,16 @@ class Calls(Functions):
         kept = self.keep(made)
         if isinstance(kept, Trainer) and isinstance(kept.argument("callbacks"), Items):
             hooks.callbacks_of(self, kept, node)
-        if callee.endswith(("prepare_model_for_kbit_training", "prepare_model_for_int8_training")):
-            for one in kept.argument("model").alternatives:
-                if isinstance(one, LibraryCall):
-                    self.change(one, "call", "prepare_model_for_kbit_training", kept, node)
-                    return one
         return kept
+
+    def _prepared(self, preparation: KbitPreparation, node: tree.Call) -> Value:
+        """The model that is prepared for training, which is what comes back."""
+        models = bare(preparation.model)
+        known = list(objects(models, LibraryCall))
+        with self.guarded(conditional=len(models.alternatives) > 1):
+            for one in known:
+                self.change(one, "call", "prepare_model_for_kbit_training", preparation, node)
+        return models if known else preparation
 
     def make(
         self, kind: type[LibraryCall], callee: str, parameters: tuple[str, ...], given: Arguments, node: tree.Node

@@ -27,7 +27,7 @@ from hflint.semantics.objects import (
     TokenizerCall,
     TokenizerLoad,
 )
-from hflint.semantics.values import UNKNOWN, Items, Value, bare
+from hflint.semantics.values import UNKNOWN, Items, Value, bare, join
 
 if TYPE_CHECKING:
     from hflint.semantics.arguments import Arguments
@@ -50,37 +50,45 @@ def method_object(
     `receiver` may be one of several objects; what is made is one object for the call, whose receiver is that value. `through` is the attribute
     that the method was taken from, as in `model.config.update(...)`, where `method` is the whole path.
     """
-    owners = [one for one in bare(receiver).alternatives if isinstance(one, LibraryCall)]
+    choices = bare(receiver).alternatives
+    owners = [one for one in choices if isinstance(one, LibraryCall)]
     path, _, name = method.rpartition(".")
     owner = owners[0]
     if any(one.changed(method, kind="set") for one in owners):  # the program put a method of its own there
         run.escape([receiver, *given.all()], method, node)
         return UNKNOWN
+    if len(owners) < len(choices):  # what else it may be, may do anything with what it is given
+        run.escape(given.all(), method, node)
     if method in _TOKENIZER_PATHS and isinstance(owner, (ProcessorLoad, PipelineLoad)):  # an object, which is called
         path, name, method = method, "__call__", f"{method}.__call__"
     kind, parameters = _kind(owner, path, name)
-    source: Value = receiver if not path else Part(owner, path, through.place if through else None)
+    source: Value = receiver
+    if path:
+        place = through.place if through else None
+        source = join(*(Part(one, path, place) if isinstance(one, LibraryCall) else UNKNOWN for one in choices))
     made = run.make(kind, f"{type(owner).__name__}.{method}", parameters, given, node)
     assert isinstance(made, MethodCall)  # noqa: S101 - every kind of _kind is one
     made.receiver, made.method = source, name
     if isinstance(made, GenerateCall):
         made.spread = list(given.spread)
     kept = run.keep(made)
-    for one in owners:
-        run.change(one, "call", method, kept, node)
+    with run.guarded(conditional=len(choices) > 1):
+        for one in owners:
+            run.change(one, "call", method, kept, node)
     if name in ("map", "filter") and owner.library == "datasets" and isinstance(node, tree.Call):
         map_rows(run, given, node)
     if name == "prepare" and owner.callee == "accelerate.Accelerator":
-        return _prepared(run, given, node)
+        return _prepared(run, given, node) if len(choices) == 1 else UNKNOWN
     if name == "unwrap_model" and owner.callee == "accelerate.Accelerator":
-        return given.first
+        return given.first if len(choices) == 1 else UNKNOWN
     if name == "merge_and_unload" and isinstance(owner, Adapter):
-        return owner.base
+        return join(*(one.base if isinstance(one, Adapter) else UNKNOWN for one in choices))
     if name in FLUENT and (isinstance(kept, Move) or isinstance(owner, (*MODELS, EncoderLoad))):
         return source
     if kind is not MethodCall or isinstance(owner, DatasetLoad):
         return kept
-    return Part(owner, f"{method}()", run.place(node))
+    place = run.place(node)
+    return join(*(Part(one, f"{method}()", place) if isinstance(one, LibraryCall) else UNKNOWN for one in choices))
 
 
 def _kind(owner: LibraryCall, path: str, name: str) -> tuple[type[MethodCall], tuple[str, ...]]:

@@ -272,14 +272,14 @@ class GenerateCall(MethodCall):
 
     @property
     def encodings(self) -> list[TokenizerCall | ChatTemplateCall]:
-        """The tokenizer calls whose result, or a part of it, is known to go in."""
+        """The tokenizer calls whose result, or a part of it, is known to go in; where it is one of several, each of them is one."""
         found: list[TokenizerCall | ChatTemplateCall] = []
         for value in (*self.spread, *self.arguments.values(), *self.extra):
-            for one in value.alternatives:
-                whole = one.of if isinstance(one, Part) else one
-                if isinstance(whole, TokenizerCall | ChatTemplateCall) and whole not in found:
-                    found.append(whole)
-        return found
+            whole = [one.of if isinstance(one, Part) else one for one in value.alternatives]
+            calls = [one for one in whole if isinstance(one, TokenizerCall | ChatTemplateCall)]
+            if len(calls) == len(whole):
+                found += calls
+        return list(dict.fromkeys(found))
 
 
 class ForwardCall(GenerateCall):

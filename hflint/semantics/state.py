@@ -162,8 +162,9 @@ class State(ABC):
         )
 
     def record(self, found: Object) -> None:
-        """Keep an object that is no call; the same node is kept once."""
-        self.fresh.setdefault((found.place.node, type(found), ""), found)
+        """Keep an object that is no call; the same node is kept once, and nothing that only one of several things would be."""
+        if not self.is_possible:
+            self.fresh.setdefault((found.place.node, type(found), ""), found)
 
     def keep(self, made: Made) -> Made:
         """Keep the object of a call. A call that is followed again, in another context or pass, is the same object with its arguments joined."""
@@ -188,6 +189,12 @@ class State(ABC):
         kept = _Kept(self, _REGISTERS)
         for name, value in registers.items():
             setattr(self, name, value)
+        return kept
+
+    def among(self, count: int) -> _Kept:
+        """What is done with each of so many things, one of which it is: where there are several, it is no subject of a rule."""
+        kept = _Kept(self, ("is_possible",))
+        self.is_possible = self.is_possible or count > 1
         return kept
 
     def guarded(self, *guards: Guard, conditional: bool = False) -> _Kept:

@@ -42,6 +42,8 @@ def severities(report_of, setup: str) -> list[str]:
         (LOAD.format(dtype="float16") + "if small:\n    model.float()", []),
         (LOAD.format(dtype="float16") + "for p in model.parameters():\n    p.data = p.data.float()", []),
         (LOAD.format(dtype="bfloat16") + "model = prepare_model_for_kbit_training(model)", []),
+        (LOAD.format(dtype="float32") + "either = model if flag else other.model\neither.half()", []),
+        (LOAD.format(dtype="float16") + "(accelerator if flag else model).apply(model)", []),
         (
             LOAD.format(dtype="float16")
             + ADAPTERS.format(more=", autocast_adapter_dtype=False")
@@ -52,6 +54,13 @@ def severities(report_of, setup: str) -> list[str]:
 )
 def test_follows_the_dtype_of_what_is_trained(report_of, setup, expected):
     assert severities(report_of, setup) == expected
+
+
+@pytest.mark.parametrize(("prepared", "expected"), [("model", ["warning"]), ("model if flag else other.model", [])])
+def test_what_prepares_one_of_several_models_gives_back_one_of_them(report_of, prepared, expected):
+    config = "BitsAndBytesConfig(load_in_4bit=True, bnb_4bit_compute_dtype='bfloat16')"
+    setup = f"model = AutoModelForCausalLM.from_pretrained('gpt2', quantization_config={config})\n"
+    assert severities(report_of, f"{setup}model = prepare_model_for_kbit_training({prepared})") == expected
 
 
 def test_adapters_on_one_branch_only_are_not_certain(report_of):

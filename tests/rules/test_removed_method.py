@@ -98,3 +98,22 @@ def test_a_repositorys_own_class_may_have_it(report_of, custom_code, expected):
     code = IMPORTS + "AutoModelForCausalLM.from_pretrained('acme/own', trust_remote_code=True).to_bettertransformer()"
     lock = {"acme/own": ModelRecord(model_type="llama", custom_code=custom_code)}
     assert len(report_of(code, "HF605", lock=lock).findings) == expected
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "t = AutoTokenizer.from_pretrained('x') if flag else other.tokenizer\nt.additional_special_tokens",
+        "t = other.tokenizer if flag else AutoTokenizer.from_pretrained('x')\nt.additional_special_tokens",
+        "t = AutoTokenizer.from_pretrained('x') if flag else other.tokenizer\nt.encode_plus(text)",
+        "p = AutoProcessor.from_pretrained('x') if flag else other.processor\np.tokenizer.encode_plus(text)",
+        "trainer = Trainer(model) if flag else other.trainer\ntrainer.tokenizer",
+    ],
+)
+def test_one_of_several_things_is_not_certain(report_of, code):
+    assert found(report_of, code) == []
+
+
+def test_nothing_is_no_other_object(report_of):
+    code = "t = AutoTokenizer.from_pretrained('x') if flag else None\nt.additional_special_tokens"
+    assert found(report_of, code) == ["additional_special_tokens"]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from hflint.findings import Safety
 
 CODE = """\
@@ -65,3 +67,30 @@ def test_a_pipeline_without_a_pad_token_raises_before(report_of):
     assert not report_of(code.format(line="pass"), "HF103", transformers="==4.57.6").findings
     line = "writer.tokenizer.pad_token_id = 50256"
     assert len(report_of(code.format(line=line), "HF103", transformers="==4.57.6").findings) == 1
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (
+            'AutoTokenizer.from_pretrained("Qwen/Qwen2.5-7B")',
+            'AutoTokenizer.from_pretrained("Qwen/Qwen2.5-7B") if flag else other.tokenizer',
+        ),
+        (
+            'tokenizer(["one", "and two"], padding=True, return_tensors="pt")',
+            '(tokenizer(["one", "and two"], padding=True) if flag else other.batch)',
+        ),
+    ],
+)
+def test_is_silent_where_the_batch_may_be_another(report_of, old, new):
+    assert report_of(CODE, "HF103").findings
+    assert not report_of(CODE.replace(old, new), "HF103").findings
+
+
+@pytest.mark.parametrize(("line", "count"), [("", 1), ("if training:\n    ", 0)])
+def test_a_side_that_is_set_on_one_branch_only_is_not_certain(report_of, line, count):
+    code = CODE.replace(
+        '"Qwen/Qwen2.5-7B")\nmodel',
+        f'"Qwen/Qwen2.5-7B", padding_side="left")\n{line}tokenizer.padding_side = "right"\nmodel',
+    )
+    assert len(report_of(code, "HF103").findings) == count

@@ -11,6 +11,7 @@ from hflint.semantics.objects import (
     Adapter,
     AdapterConfig,
     ForwardCall,
+    LibraryCall,
     MethodCall,
     ModelLoad,
     Part,
@@ -21,7 +22,7 @@ from hflint.semantics.objects import (
     quantization_of,
 )
 from hflint.semantics.trained import trains
-from hflint.semantics.values import ABSENT, Table, the
+from hflint.semantics.values import ABSENT, Table, bare, the
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -46,7 +47,7 @@ def check(adapter: Adapter, context: Context) -> Iterator[Finding]:
     bits = _bits(load) if load else None
     if load is None or bits is None or not _is_trainable(adapter) or _is_prepared(load, adapter):
         return
-    trainer = next((t for t in context.program.users_of(adapter, Trainer) if trains(t)), None)
+    trainer = next((t for t in context.program.users_of(adapter, Trainer) if trains(t) and _takes_only_known(t)), None)
     if trainer.library == "trl" if trainer else not _has_own_loop(adapter, context):
         return
     judged = _judge(load, adapter, trainer, context)
@@ -78,10 +79,18 @@ def _bits(load: ModelLoad) -> int | None:
 def _is_trainable(adapter: Adapter) -> bool:
     if adapter.name != "get_peft_model":  # PeftModel.from_pretrained and the like
         return adapter.argument("is_trainable").constant is True
-    config = the(adapter.config, AdapterConfig)
-    if config is None:
-        return True
-    return not config.name.startswith(_PROMPTS) and config.argument("inference_mode").constant is not True
+    return bare(adapter.config).every(
+        lambda one: (
+            isinstance(one, AdapterConfig)
+            and not one.name.startswith(_PROMPTS)
+            and one.argument("inference_mode").constant is not True
+        )
+    )
+
+
+def _takes_only_known(trainer: Trainer) -> bool:
+    """Whether all that a trainer may train is known: with or without the adapters, but no model from elsewhere."""
+    return bare(trainer.model).every(lambda one: isinstance(one, LibraryCall))
 
 
 def _is_prepared(load: ModelLoad, adapter: Adapter) -> bool:

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 _DECODER = re.compile(r"(?:ForCausalLM|LMHeadModel)$")
 _TEXTS = ("text", "batch_text_or_text_pairs")
 _LEFT = '"left"'
+_RIGHT = "right"
 _GOES_ON = "each shorter one goes on after its padding, and its text is wrong"
 Batch = TokenizerCall | ChatTemplateCall
 
@@ -45,7 +46,7 @@ def check(call: GenerateCall | PipelineCall, context: Context) -> Iterator[Findi
         return
     for batch in call.encodings:
         load = the(batch.receiver, TokenizerLoad)
-        if load is not None and _pads_rows(batch) and not _is_changed(batch) and _side(batch, load, context) == "right":
+        if load is not None and _pads_rows(batch) and not _is_changed(batch) and _side(batch, load, context) == _RIGHT:
             yield _finding(call, batch, load, context)
 
 
@@ -75,7 +76,7 @@ def _pipeline(call: PipelineCall, context: Context) -> Iterator[Finding]:
     ):
         return
     guarded = any(guard.kind in ("version", "feature") for guard in (*pipe.where.guards, *call.where.guards))
-    if guarded or _pipeline_side(pipe, context) != "right":
+    if guarded or _pipeline_side(pipe, context) != _RIGHT:
         return
     name = context.program.rewriter.target_code(pipe)
     edits = context.program.rewriter.add_after(pipe, f"{name}.tokenizer.padding_side = {_LEFT}") if name else None
@@ -159,14 +160,20 @@ def _side(batch: Batch | None, load: TokenizerLoad, context: Context) -> str | N
         the(pipe.argument("tokenizer"), TokenizerLoad) is load for pipe in context.program.all(PipelineLoad)
     ):
         return None  # a pipeline may have turned it
-    said = [batch.argument("padding_side")] if batch is not None and batch.given("padding_side") else []
-    said = said or [
-        load.argument("padding_side"),
-        *(change.value for change in load.changed("padding_side", kind="set")),
-    ]
-    sides = {value.constant for value in said if value is not ABSENT}
-    if sides:
-        return "right" if sides == {"right"} else None
+    if batch is not None and batch.given("padding_side"):
+        return _RIGHT if batch.argument("padding_side").constant == _RIGHT else None
+    changes = load.changed("padding_side", kind="set")
+    sides = {change.value.constant for change in changes}
+    if not any(change.certain for change in changes):
+        sides.add(_first_side(load, context))
+    return _RIGHT if sides == {_RIGHT} else None
+
+
+def _first_side(load: TokenizerLoad, context: Context) -> object:
+    """The side on which a tokenizer pads as it is loaded."""
+    given = load.argument("padding_side")
+    if given is not ABSENT:
+        return given.constant
     facts = context.model(load.id.constant, load.argument("revision").constant)
     return facts.padding_side if facts is not None else None
 
