@@ -118,7 +118,10 @@ class Operations(Attributes):
         return value if isinstance(node.operator, tree.Plus) else UNKNOWN
 
     def _boolean(self, node: tree.BooleanOperation) -> Value:
-        left, right = self.evaluate(node.left), self.evaluate(node.right)
+        left = self.evaluate(node.left)
+        guards = self.guards_of(left, positive=isinstance(node.operator, tree.And))
+        with self.guarded(*guards, conditional=True):
+            right = self.evaluate(node.right)
         for side in (left, right):
             if isinstance(side, VersionTest | Feature):
                 return side if isinstance(node.operator, tree.And) or isinstance(side, Feature) else Feature("version")

@@ -108,12 +108,30 @@ def test_a_repositorys_own_class_may_have_it(report_of, custom_code, expected):
         "t = AutoTokenizer.from_pretrained('x') if flag else other.tokenizer\nt.encode_plus(text)",
         "p = AutoProcessor.from_pretrained('x') if flag else other.processor\np.tokenizer.encode_plus(text)",
         "trainer = Trainer(model) if flag else other.trainer\ntrainer.tokenizer",
+        "t = AutoTokenizer.from_pretrained('x')\nhasattr(t, 'additional_special_tokens') and t.additional_special_tokens",
+        "t = AutoTokenizer.from_pretrained('x')\nnot hasattr(t, 'words') or t.additional_special_tokens",
     ],
 )
-def test_one_of_several_things_is_not_certain(report_of, code):
+def test_one_of_several_things_or_what_is_asked_for_first_is_not_certain(report_of, code):
     assert found(report_of, code) == []
 
 
 def test_nothing_is_no_other_object(report_of):
     code = "t = AutoTokenizer.from_pretrained('x') if flag else None\nt.additional_special_tokens"
     assert found(report_of, code) == ["additional_special_tokens"]
+
+
+@pytest.mark.parametrize(
+    ("read", "template", "expected"),
+    [
+        ("t.default_chat_template", True, ["error"]),
+        ("t.chat_template or t.default_chat_template", None, ["warning"]),
+        ("t.chat_template or t.default_chat_template", False, ["error"]),
+        ("t.chat_template or t.default_chat_template", True, []),
+        ("t.default_chat_template if t.chat_template is None else t.chat_template", None, ["warning"]),
+    ],
+)
+def test_a_default_is_reached_only_where_a_tokenizer_has_none_of_its_own(report_of, read, template, expected):
+    code = f"{IMPORTS}t = AutoTokenizer.from_pretrained('acme/own')\n{read}"
+    lock = {"acme/own": ModelRecord(model_type="llama", chat_template=template)}
+    assert [one.severity.value for one in report_of(code, "HF605", lock=lock).findings] == expected

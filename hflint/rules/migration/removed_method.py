@@ -46,6 +46,8 @@ _KINDS = (
 _LIBRARIES = ("transformers", "trl", "datasets")
 _CALL = "__call__"
 _SPECIAL = ("boxes", "xpaths", "table", "notes")  # what only tokenizers that keep the old methods are given
+_DEFAULT = "default_chat_template"
+_MAY_NOT = "raises where it is read: mostly only for a tokenizer that has no template of its own"
 _LIST = "if it is given a list, the call takes that for a batch, where the method took it for tokens or a pair"
 
 
@@ -59,18 +61,31 @@ def check(use: LibraryCall | AttributeUse, context: Context) -> Iterator[Finding
     versions = versions_at(use, context)
     if versions is None or not change.gone_in(versions) or _is_asked_for(use):
         return
+    severity = _severity(owner, use, context)
+    if severity is None:
+        return
     fix, no_fix = _mend(use, change, versions, context)
     what = {"batch-encoding": "what a tokenizer returns"}.get(kind, f"a {kind}")
     yield context.finding(
         use.span,
         f"`{name}` of {what} was removed in {change.library} {gone_since(change, versions)} ({change.effect}); "
         f"{allowed(change, versions)}",
-        label=change.note if change.note not in no_fix else "",
+        label=_MAY_NOT if severity is Severity.WARNING else change.note if change.note not in no_fix else "",
         related=[(owner.span, f"the {kind} is made here")] if owner is not use else (),
         fix=fix,
         no_fix=no_fix,
-        severity=Severity.NOTE if only_older(change, versions) else Severity.ERROR,
+        severity=Severity.NOTE if only_older(change, versions) else severity,
     )
+
+
+def _severity(owner: LibraryCall, use: LibraryCall | AttributeUse, context: Context) -> Severity | None:
+    """How bad it is: a default that a condition stands before is mostly for tokenizers without their own; None for one that has its own."""
+    if not isinstance(use, AttributeUse) or use.name != _DEFAULT or not use.where.conditional:
+        return Severity.ERROR
+    facts = context.model(owner.id.constant, owner.argument("revision").constant) if isinstance(owner, Load) else None
+    if facts is None or facts.chat_template is None:
+        return Severity.WARNING
+    return None if facts.chat_template else Severity.ERROR
 
 
 def _taken(use: LibraryCall | AttributeUse) -> tuple[LibraryCall | None, str, str]:
