@@ -10,6 +10,7 @@ from hashlib import blake2b
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
+from hflint.facts.layout import own_folders
 from hflint.files import FileError, display_name, read_source
 from hflint.semantics.catalog import LIBRARIES
 from hflint.semantics.choice import Outline, outline, outline_and_nodes
@@ -131,6 +132,7 @@ class Modules:
         self._listed: dict[str, tuple[frozenset[str], frozenset[str]]] = {}
         self._starts: dict[tuple[str, int], list[str]] = {}
         self.parsed: dict[tuple[Path, int], Module] = {}  # the statements that were parsed, of all modules
+        self._own: dict[str, list[str]] = {}
         self._found: dict[tuple[str, str], tuple[Foreign | None, str] | None] = {}
         self.importers = Importers(self._folder)
         self.outlines: Outlines | None = None  # what earlier runs found
@@ -203,7 +205,8 @@ class Modules:
             return None
         if (beside, level) not in self._starts:
             self._starts[beside, level] = self._roots(importer.parent, level)
-        for root in self._starts[beside, level]:
+        own = self._own_folders(beside) if not level and parts[0] in LIBRARIES else ()
+        for root in (*self._starts[beside, level], *own):
             found = self._below(root, parts, is_package=level > 0)
             if found is not None:
                 return found
@@ -212,10 +215,17 @@ class Modules:
     def _is_foreign(self, top: str, beside: str) -> bool:
         if top not in _FOREIGN:
             return False
-        own = self._has(beside, f"{top}.py") or any(
-            self._has(f"{folder}/{top}", "__init__.py") for folder in (beside, str(self._folder))
-        )
-        return top not in LIBRARIES or not own  # a copy of its own, or a namesake
+        if top not in LIBRARIES:
+            return True
+        roots = (beside, str(self._folder), *self._own_folders(beside))
+        own = self._has(beside, f"{top}.py") or any(self._has(f"{root}/{top}", "__init__.py") for root in roots)
+        return not own  # a copy of its own, a namesake, or the project that makes the library
+
+    def _own_folders(self, beside: str) -> list[str]:
+        """Where the project around a folder keeps its packages, also above a part of it that is a project of its own."""
+        if beside not in self._own:
+            self._own[beside] = [str(folder) for folder in own_folders(Path(beside), self._folder)]
+        return self._own[beside]
 
     def _roots(self, folder: Path, level: int) -> list[str]:
         """Where an import starts: the package for a relative one; for others the script's folder, its package's, the project's, `src`."""
