@@ -75,6 +75,35 @@ def test_positions_that_mean_something_else_are_not_moved(report_of):
 
 
 @pytest.mark.parametrize(
+    "call",
+    [
+        "t.encode_plus(t.encode(query, add_special_tokens=False), words, truncation='only_second')",
+        "t.encode_plus(t.encode(query)[:64])",
+        "t.encode_plus(text, t.encode(query))",
+        "t.encode_plus(t(query)['input_ids'])",
+        "t.encode_plus(t(query).input_ids)",
+        "t.encode_plus(t.convert_tokens_to_ids(t.tokenize(query)))",
+        "t.encode_plus([101, 102])",
+        "t.encode_plus(text if flag else t.encode(text))",
+        "t.batch_encode_plus([t.encode(one) for one in queries])",
+        "t.batch_encode_plus(batch_text_or_text_pairs=[[101], [102]])",
+    ],
+)
+def test_ids_are_not_handed_to_the_call(report_of, call):
+    (finding,) = report_of(f"{IMPORTS}t = BertTokenizer.from_pretrained('x')\n{call}\n", "HF605").findings
+    assert finding.fix is None
+    assert "it is given ids" in finding.no_fix_reason
+
+
+@pytest.mark.parametrize("text", ["t.tokenize(query)", "[query, other]", "t.decode(t.encode(query))", "t.encode"])
+def test_what_is_no_list_of_ids_is_handed_to_the_call(report_of, text):
+    (finding,) = report_of(
+        f"{IMPORTS}t = BertTokenizer.from_pretrained('x')\nt.encode_plus({text})\n", "HF605"
+    ).findings
+    assert finding.fix.safety == "unsafe"
+
+
+@pytest.mark.parametrize(
     ("target", "said", "severity"),
     [
         (

@@ -25,7 +25,7 @@ from hflint.semantics.objects import (
     TokenizerLoad,
     Trainer,
 )
-from hflint.semantics.values import MISSING, the
+from hflint.semantics.values import MISSING, Items, the
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from hflint.context import Context
     from hflint.facts.libraries import Change
     from hflint.facts.versions import Range
+    from hflint.semantics.values import Value
 
 _KINDS = (
     (TokenizerLoad, "tokenizer"),
@@ -48,7 +49,12 @@ _CALL = "__call__"
 _SPECIAL = ("boxes", "xpaths", "table", "notes")  # what only tokenizers that keep the old methods are given
 _DEFAULT = "default_chat_template"
 _MAY_NOT = "raises where it is read: mostly only for a tokenizer that has no template of its own"
-_LIST = "if it is given a list, the call takes that for a batch, where the method took it for tokens or a pair"
+_LIST = "a list of strings is a batch to the call, where the method took it for tokens or a pair; and ids raise a `ValueError`"
+_GIVEN_IDS = "it is given ids, for which the call of the tokenizer itself raises a `ValueError`: hand over the texts"
+_TEXTS = ("text", "text_pair", "batch_text_or_text_pairs")
+_IDS = ("input_ids",)  # the parts of an encoded text that are ids
+_IDS_OF = {"encode": ("[]", "tolist()")}
+_TO_IDS = "convert_tokens_to_ids()"
 
 
 @rule("HF605", "removed-method", Severity.ERROR)
@@ -165,6 +171,8 @@ def _called(use: TokenizerCall, context: Context) -> tuple[Fix | None, str]:
     """`tokenizer.encode_plus(text)` as `tokenizer(text)`."""
     rewriter = context.program.rewriter
     span, receiver = rewriter.method_span(use), rewriter.receiver_code(use)
+    if any(_holds_ids(one) for one in (*map(use.argument, _TEXTS), *use.extra)):
+        return None, _GIVEN_IDS
     if span is None or receiver is None or use.extra:
         return None, "an argument given by position means something else in the call of the tokenizer itself"
     start = context.program.source.text.rindex(".", 0, span.start)
@@ -174,6 +182,21 @@ def _called(use: TokenizerCall, context: Context) -> tuple[Fix | None, str]:
         edits = (*edits, *(rewriter.rename_argument(use, old_name, "text") or ()))
     unsafe = "" if use.method.startswith("batch_") or _is_one_text(use) else _LIST
     return Fix("call the tokenizer itself", edits, Safety.UNSAFE if unsafe else Safety.SAFE, unsafe), ""
+
+
+def _holds_ids(value: Value) -> bool:
+    """Whether it is, or may be, what `encode` gave or another list of ids, or holds such a list."""
+    return value.some(_is_ids)
+
+
+def _is_ids(value: Value) -> bool:
+    if isinstance(value, Items):
+        return any(type(item.constant) is int or _holds_ids(item) for item in value.items)
+    if isinstance(value, Part):
+        first = value.path.partition(".")[0]
+        encoded = isinstance(value.of, TokenizerCall) and first in _IDS_OF.get(value.of.method, _IDS)
+        return encoded or value.path.endswith(_TO_IDS)
+    return isinstance(value, TokenizerCall) and value.method == "encode"
 
 
 def _is_one_text(use: TokenizerCall) -> bool:
