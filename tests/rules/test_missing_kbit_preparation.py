@@ -61,3 +61,11 @@ def test_a_checkpoint_in_float32_loses_nothing(report_of):
     code = PROGRAM.format(setup=ADAPTERS + TRAINS.format(args="")).replace("meta-llama/Llama-3.1-8B", "gpt2")
     assert not report_of(code, "HF401", transformers="5.23").findings
     assert report_of(code, "HF401", transformers="4.57.6").findings
+
+
+@pytest.mark.parametrize(("peft", "fixed"), [(">=0.3", False), (">=0.4", True)])
+def test_what_some_allowed_release_of_peft_lacks_is_not_written(report_of, peft, fixed):
+    code = PROGRAM.format(setup=ADAPTERS + TRAINS.format(args=""))
+    (finding,) = report_of(code, "HF401", transformers="4.57.6", peft=peft).findings
+    assert (finding.fix is not None) == fixed
+    assert fixed or "there since peft 0.4 only, and this project allows 0.3.0" in finding.no_fix_reason

@@ -241,6 +241,11 @@ def test_what_may_ask_for_something_else_is_not_deleted_safely(report_of, value,
             {},
             "`bnb_4bit_quant_type` belongs to",
         ),
+        (
+            "AutoModel.from_pretrained('x', load_in_8bit=True)",
+            {"transformers": ">=4.1"},
+            "`BitsAndBytesConfig` is there since transformers 4.27 only, and this project allows 4.1.0",
+        ),
         ("AutoModel.from_pretrained('x', load_in_4bit=a, load_in_8bit=b)", {}, "`load_in_8bit` belongs to"),
         ("AutoModel.from_pretrained('x', load_in_4bit=f(x))", {}, "depends on `f(x)`"),
         ("AutoModel.from_pretrained('x', load_in_4bit=True, **settings)", {}, "what `**` brings"),
@@ -255,6 +260,11 @@ def test_why_there_is_no_fix(report_of, code, target, reason):
     first = report_of(IMPORTS + code, "HF601", **target).findings[0]
     assert first.fix is None
     assert reason in first.no_fix_reason
+
+
+def test_a_class_that_is_older_than_the_tables_is_written(report_of):
+    code = f"{IMPORTS}AutoModel.from_pretrained('x', load_in_8bit=True)"
+    assert report_of(code, "HF601", transformers=">=4.28").findings[0].fix is not None
 
 
 def test_a_class_that_is_gone_itself_is_reported_once_by_its_import(report_of):

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from hflint.facts.versions import Range
 
 _BITS = ("load_in_4bit", "load_in_8bit")
+_CONFIG, _CONFIG_SINCE = "BitsAndBytesConfig", "4.27"  # wheels 4.26.1 and 4.27.0: older than the tables reach
 _MOVED = "an argument of "
 
 
@@ -96,13 +97,15 @@ def _in_dict(change: Change) -> str:
 
 def _mend(call: LibraryCall, change: Change, versions: Mapping[str, Range], context: Context) -> tuple[Fix | None, str]:
     if change.name in _BITS and call.argument(change.name).constant is not False:
-        return _quantization(call, change, context)
+        return _quantization(call, change, versions, context)
     if change.note.startswith(_MOVED):
         return _moved(call, change, versions, context)
     return mend(call, change, versions, context)
 
 
-def _quantization(call: LibraryCall, change: Change, context: Context) -> tuple[Fix | None, str]:
+def _quantization(
+    call: LibraryCall, change: Change, versions: Mapping[str, Range], context: Context
+) -> tuple[Fix | None, str]:
     """`load_in_4bit=True` as a BitsAndBytesConfig; a value that is not known decides whether there is one."""
     rewriter, name = context.program.rewriter, change.name
     code = rewriter.argument_code(call, name)
@@ -118,10 +121,13 @@ def _quantization(call: LibraryCall, change: Change, context: Context) -> tuple[
             None,
             f"{f'`{taken[0]}`' if taken else 'what `**` brings'} belongs to the same quantization: {change.note}",
         )
+    if not versions["transformers"].all(f">={_CONFIG_SINCE}"):
+        oldest = versions["transformers"].lowest
+        return None, f"`{_CONFIG}` is there since transformers {_CONFIG_SINCE} only, and this project allows {oldest}"
     known = call.argument(name).constant is True
     if not known and not re.fullmatch(r"[\w.]+", code):
         return None, f"whether it quantizes depends on `{code}`: {change.note}"
-    config, imports = rewriter.imported_name("transformers", "BitsAndBytesConfig")
+    config, imports = rewriter.imported_name("transformers", _CONFIG)
     value = f"{config}({name}=True)" + ("" if known else f" if {code} else None")
     edits = rewriter.replace_argument(call, name, f"quantization_config={value}")
     if edits is None:

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from hflint.semantics.values import Value
 
 _PREPARE = "prepare_model_for_kbit_training"
+_PREPARE_SINCE = "0.4"  # wheels 0.3.0 and 0.4.0
 _BY_HAND = ("enable_input_require_grads", "register_forward_hook")
 _NO_GRADIENT = "`RuntimeError: element 0 of tensors does not require grad and does not have a grad_fn`"
 _UNSAFE = "norms, embeddings and head go to float32, which takes memory, and gradient checkpointing is turned on"
@@ -54,14 +55,17 @@ def check(adapter: Adapter, context: Context) -> Iterator[Finding]:
     if judged is None:
         return
     severity, consequence = judged
-    edits = _edits(adapter, context)
+    peft = context.versions["peft"]
+    too_old = not peft.all(f">={_PREPARE_SINCE}")
+    edits = None if too_old else _edits(adapter, context)
+    lacking = f"`{_PREPARE}` is there since peft {_PREPARE_SINCE} only, and this project allows {peft.lowest}"
     yield context.finding(
         adapter.span,
         f"adapters on {'a' if bits == 4 else 'an'} {bits}-bit model without `{_PREPARE}`: {consequence}",
         label="the model goes in unprepared",
         related=[(load.span, f"loaded in {bits} bits")],
         fix=Fix("prepare the model first", edits, Safety.UNSAFE, _UNSAFE) if edits else None,
-        no_fix="" if edits else "the model has no name here",
+        no_fix="" if edits else lacking if too_old else "the model has no name here",
         severity=severity,
     )
 
