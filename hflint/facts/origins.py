@@ -296,7 +296,7 @@ def in_script(source: str) -> list[Mention] | None:
 def packaged(start: Path, notes: list[str], *, whole_repository: bool = False) -> Iterator[list[Mention]]:
     """What the metadata of a built package require that lie beside its code, up to the project's root, or the repository's.
 
-    An extra counts as one of pyproject.toml does: code that is for it runs under what it asks for, and no other code cares.
+    An extra speaks of a library that is not required besides: code that is for it runs under what it asks for, and no other code cares.
     That of an `.egg-info` folder counts only where nothing else declares dependencies, for it may be older than they are.
     """
     for folder in folders(start, whole_repository=whole_repository):
