@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import sys
 import re
 import threading
 import time
@@ -39,6 +40,16 @@ TOKENIZER = {  # as the tokenizers library reads it
 }
 
 
+class Server(ThreadingHTTPServer):
+    """One that says nothing of clients that went away."""
+
+    daemon_threads = True
+
+    def handle_error(self, request, client_address):
+        if not isinstance(sys.exc_info()[1], ConnectionError):
+            super().handle_error(request, client_address)
+
+
 class FakeHub:
     """What a hub answers, from a table of repositories; `requests` is what it was asked."""
 
@@ -60,8 +71,7 @@ class FakeHub:
             def do_HEAD(self):
                 hub.answer(self)
 
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.server.daemon_threads = True
+        self.server = Server(("127.0.0.1", 0), Handler)
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
         self.url = f"http://127.0.0.1:{self.server.server_address[1]}"
 
