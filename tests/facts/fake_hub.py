@@ -2,8 +2,8 @@
 
 import hashlib
 import json
-import sys
 import re
+import sys
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
