@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from hflint.semantics.calls import Calls
 
 _MOST = 3000  # values of a document that is read
-_WHY = "the file it is read from"
 _YAML = ("yaml.safe_load", "yaml.load", "yaml.full_load", "yaml.unsafe_load")
 
 
@@ -130,7 +129,7 @@ def _hydra(run: Calls, given: Arguments, node: tree.Call) -> Value:
         return UNKNOWN
     beside = PurePosixPath(run.module.source.path.absolute()).parent / folder
     try:
-        return _Maker(run, node, Settings).made(_composed(run, beside, name))
+        return _Maker(run, node, Settings, f"{name.removesuffix('.yaml')}.yaml").made(_composed(run, beside, name))
     except (ValueError, RecursionError):
         return UNKNOWN
 
@@ -180,7 +179,7 @@ def _read(run: Calls, file: Value, parse: Callable[[str], Any], node: tree.Node,
         return UNKNOWN
     text = run.modules.text(file.path, run.home)
     try:
-        return _Maker(run, node, kind).made(parse(text)) if text is not None else UNKNOWN
+        return _Maker(run, node, kind, file.path.name).made(parse(text)) if text is not None else UNKNOWN
     except (ValueError, RecursionError):
         return UNKNOWN
 
@@ -188,8 +187,9 @@ def _read(run: Calls, file: Value, parse: Callable[[str], Any], node: tree.Node,
 class _Maker:
     """Makes values of plain data, each of them a default."""
 
-    def __init__(self, run: Calls, node: tree.Node, kind: type[Table]) -> None:
+    def __init__(self, run: Calls, node: tree.Node, kind: type[Table], file: str) -> None:
         self._run, self._node, self._kind = run, node, kind
+        self._why = f"{file} may be changed"
         self._count = 0
 
     def made(self, data: Any) -> Value:
@@ -201,7 +201,7 @@ class _Maker:
             entries = {key: self.made(one) for key, one in data.items()}
             return self._run.own(self._kind(entries, complete=False, place=self._run.place(self._node)))
         plain = self._plain(data)
-        return plain if plain is UNKNOWN else default_or(plain, _WHY)
+        return plain if plain is UNKNOWN else default_or(plain, self._why)
 
     def _plain(self, data: Any) -> Value:
         if isinstance(data, list):

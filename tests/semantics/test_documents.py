@@ -26,7 +26,7 @@ def described(folder: Path, document: str | bytes, code: str = CODE) -> str:
 
 
 def test_a_document_says_what_it_is_by_default(tmp_path):
-    assert described(tmp_path, "model: gpt2\n") == "one of 'gpt2' | unknown (the file it is read from)"
+    assert described(tmp_path, "model: gpt2\n") == "one of 'gpt2' | unknown (settings.yaml may be changed)"
 
 
 BOMB = "a: &a [x, x, x, x, x, x, x, x]\n" + "".join(
