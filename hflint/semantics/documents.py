@@ -168,7 +168,7 @@ def _parse_yaml(text: str) -> Any:
     import yaml
 
     try:
-        return yaml.safe_load(text)
+        return yaml.load(text, getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506 - it is the safe one, in C where there is one
     except yaml.YAMLError as error:
         raise ValueError from error
 

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from hflint.semantics.outlines import Outlines
     from hflint.semantics.units import Survey
 
+DOCUMENT = 50_000  # bytes of a settings file: what is larger holds data
 KEPT = 400  # parsed statements that are kept from one program to the next, of some 50 KB each
 _FOREIGN = (
     LIBRARIES | sys.stdlib_module_names | {"torch", "numpy", "pandas", "tqdm", "sklearn", "scipy", "tensorflow", "jax"}
@@ -155,7 +156,7 @@ class Modules:
             return None
         self.read.setdefault(found[0], set())
         with suppress(OSError, UnicodeDecodeError):
-            return found[0].read_text("utf-8") if found[0].stat().st_size <= LARGEST else None
+            return found[0].read_text("utf-8") if found[0].stat().st_size <= DOCUMENT else None
         return None
 
     def state(self, path: Path, names: Iterable[str]) -> str:
