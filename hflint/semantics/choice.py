@@ -65,7 +65,7 @@ _RECORDS = frozenset({"dataclass", "dataclasses", "BaseModel", "BaseSettings", "
 _CALLABLE = re.compile(r"tokeni[sz]er|processor|pipe", re.IGNORECASE)
 # Fields that may say which model is meant.
 _NAMING = re.compile(r"(?:^|_)(?:model|tokeni[sz]er|checkpoint)(?:_?(?:id|name|path))?$|name_or_path$")
-_LONGEST = 150  # lines of a definition of another module that is followed
+_LONGEST = 200  # lines of a definition of another module that is followed
 _SMALL = 15  # lines of a helper that is followed in any case
 
 

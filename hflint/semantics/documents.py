@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
-from hflint.semantics.values import UNKNOWN, Items, Known, Place, Table, Unknown, Value, default_or, likely
+from hflint.semantics.values import UNKNOWN, Items, Known, Place, Table, Unknown, Value, bare, default_or, likely
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -93,7 +93,7 @@ def _dirname(_run: Calls, given: Arguments, _node: tree.Call) -> Value:
 
 def _open(_run: Calls, given: Arguments, _node: tree.Call) -> Value:
     mode = given.positional[1] if len(given.positional) > 1 else given.keywords.get("mode", Known("r"))
-    path = path_of(likely(given.first))
+    path = path_of(likely(bare(given.first)))
     reads = isinstance(mode.constant, str) and mode.constant.startswith("r")
     return Document(path) if path is not None and reads else Unknown("an open file")
 
@@ -118,7 +118,7 @@ def _yaml(run: Calls, given: Arguments, node: tree.Call) -> Value:
 
 
 def _omega(run: Calls, given: Arguments, node: tree.Call) -> Value:
-    path = path_of(likely(given.first))
+    path = path_of(likely(bare(given.first)))
     return _read(run, Document(path), _parse_yaml, node, Settings) if path is not None else UNKNOWN
 
 

@@ -82,6 +82,7 @@ class State(ABC):
         self.later_guards: tuple[Guard, ...] = ()  # what an early exit says of the rest of its block
         self.returns: list[Value] = []
         self.yields: list[Value] = []
+        self.broken: list[list[dict[str, Value]]] = []  # all names where the loop being followed is left
         self.active: list[Function] = []  # the functions being followed, outermost first
         self.instance: Instance | None = None  # what `self` is in the method being followed
         self.pending: list[Function] = []  # functions found, in order

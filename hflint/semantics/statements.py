@@ -126,7 +126,9 @@ class Statements(Definitions):
         self.evaluate(node.exc)
         return False
 
-    def _left(self, _node: tree.Break | tree.Continue) -> bool:
+    def _left(self, node: tree.Break | tree.Continue) -> bool:
+        if isinstance(node, tree.Break):
+            self.broken.append(self.fork())
         return False
 
     def _declared(self, node: tree.Global | tree.Nonlocal) -> None:
@@ -222,6 +224,7 @@ class Statements(Definitions):
         for name in assigned_in(node.body):
             if name in self.scope.names:
                 self.scope.names[name] = join(self.scope.names[name], Unknown("rebound in a loop"))
+        outer, self.broken = self.broken, []
         with self.looping("for" if isinstance(node, tree.For) else "while"):
             if isinstance(node, tree.For):
                 self.assign(node.target, value)
@@ -229,7 +232,8 @@ class Statements(Definitions):
                 self.evaluate(node.test)
             self.suite(node.body)
         if not (isinstance(node, tree.For) and isinstance(source, Items) and source.items and not breaks(node.body)):
-            self.merge([before, self.fork()])  # it may not run at all
+            self.merge([before, self.fork(), *self.broken])  # it may not run at all
+        self.broken = outer
         if node.orelse is not None:
             self.suite(node.orelse.body)
         endless = isinstance(node, tree.While) and isinstance(node.test, tree.Name) and node.test.value == "True"
