@@ -43,15 +43,12 @@ class Imports(Assignment):
                     alias, name, bound or name.partition(".")[0], name if bound else name.partition(".")[0]
                 )
             return
-        relative = len(node.relative) > 0
-        module = dotted(node.module) if node.module is not None else ""
+        module = f"{'.' * len(node.relative)}{dotted(node.module) if node.module is not None else ''}"
         if isinstance(node.names, tree.ImportStar):
-            self._import_star(f"{'.' * len(node.relative)}{module}")
+            self._import_star(module)
             return
         for alias in node.names:
-            name = (
-                f"{'.' * len(node.relative)}{module}.{alias.name.value}" if relative else f"{module}.{alias.name.value}"
-            )
+            name = f"{module}{alias.name.value}" if module.endswith(".") else f"{module}.{alias.name.value}"
             bound = (
                 alias.asname.name.value
                 if alias.asname and isinstance(alias.asname.name, tree.Name)
