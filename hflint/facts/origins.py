@@ -1,4 +1,4 @@
-"""Where a project says which releases it wants: lock files, declared dependencies, built metadata, requirements, an environment.
+"""Where a project says which releases it wants: lock files, declared dependencies, built metadata, requirements.
 
 Each reader yields the mentions of one folder after the other, nearest first. Readers are lenient: markers are not
 evaluated, a broken file is ignored with a note, and nothing is ever imported or run.
@@ -10,17 +10,16 @@ import ast
 import json
 import os
 import re
-import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hflint.facts.addresses import release_of, repository
 from hflint.facts.poetry import poetry_specs
-from hflint.facts.sources import as_table, canonical, entries, folders, literal_of, parse_file, text_of, wheel_metadata
+from hflint.facts.sources import as_table, canonical, folders, literal_of, parse_file, text_of, wheel_metadata
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator
 
 LIBRARIES = {  # as the package index compares names: as they are shown
     name.replace("_", "-"): name
@@ -38,7 +37,6 @@ LIBRARIES = {  # as the package index compares names: as they are shown
         "python",
     )
 }
-INSTALLED = "installed in "  # begins what is said of an environment
 _REQUIREMENT = re.compile(r"\s*([A-Za-z0-9][\w.-]*)\s*(\[[^\]]*\])?\s*(@\s*\S+|[^;#]*)")
 _OPTION = re.compile(
     r"\s*(?:#.*|--?(?:i|f|pre|prefer-binary|[\w-]*index-url|find-links|trusted-host|no-binary|only-binary)\b.*|-e \.)?\s*$"
@@ -98,15 +96,16 @@ def _lock(path: Path, notes: list[str]) -> list[Mention]:
         block = text[begin : len(text) if end < 0 else end]
         version = _VERSION.search(block)
         if begin >= 0 and version and block.startswith("[[package"):
-            versions.setdefault(canonical(name[1]), []).append(_public(version[1]))
+            versions.setdefault(canonical(name[1]), []).append(public_version(version[1]))
     return [
         Mention(_name(name), tuple(f"=={version}" for version in found), path.name, "locked")
         for name, found in versions.items()
     ]
 
 
-def _public(version: str) -> str:
-    return version.partition("+")[0]  # torch 2.6.0+cu124 is torch 2.6.0 to a rule
+def public_version(version: str) -> str:
+    """A version without its local part: torch 2.6.0+cu124 is torch 2.6.0 to a rule."""
+    return version.partition("+")[0]
 
 
 def _pipfile_lock(path: Path, notes: list[str]) -> list[Mention]:
@@ -114,7 +113,7 @@ def _pipfile_lock(path: Path, notes: list[str]) -> list[Mention]:
     packages = {**as_table(lock.get("develop")), **as_table(lock.get("default"))}
     pairs = ((name, as_table(package).get("version")) for name, package in packages.items())
     return [
-        Mention(_name(name), (_public(version),), path.name, "locked")
+        Mention(_name(name), (public_version(version),), path.name, "locked")
         for name, version in pairs
         if isinstance(version, str)
     ]
@@ -372,34 +371,3 @@ def _conda(path: Path, notes: list[str]) -> Iterator[Mention]:
             single = re.match(r"=([^=]+)", wanted)
             spec = f"=={single[1].removesuffix('.*').removesuffix('*')}.*" if single else wanted
             yield from _requirements([f"{_name(item[1])}{spec}"], path.name)
-
-
-# --- environments -----------------------------------------------------------------------------------------------------
-
-
-def environment(start: Path, _notes: list[str]) -> Iterator[list[Mention]]:
-    """What is installed in the project's virtual environment; hflint's own is not asked unless it is the project's."""
-    for root in _environments(folders(start)):
-        packages = [*root.glob("lib/python3*/site-packages"), root / "Lib" / "site-packages"]
-        installed = (entry for folder in packages for entry in entries(folder))
-        pairs = (_distribution(entry) for entry in installed if entry.endswith(".dist-info"))
-        yield [
-            Mention(LIBRARIES[name], (f"=={_public(version)}",), f"{INSTALLED}{root.name}")
-            for name, version in pairs
-            if name in LIBRARIES
-        ]
-
-
-def _environments(folders: Sequence[Path]) -> Iterator[Path]:
-    """The active environment, unless it is hflint's own and lies outside the project; then .venv and venv."""
-    active = os.environ.get("VIRTUAL_ENV")
-    if active and (Path(active).is_relative_to(folders[-1]) or Path(active).resolve() != Path(sys.prefix).resolve()):
-        yield Path(active)
-    yield from (
-        folder / name for folder in folders for name in (".venv", "venv") if (folder / name / "pyvenv.cfg").is_file()
-    )
-
-
-def _distribution(entry: str) -> tuple[str, str]:
-    name, _, version = entry.removesuffix(".dist-info").partition("-")
-    return canonical(name), version

@@ -20,17 +20,8 @@ from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.version import InvalidVersion, Version
 
 from hflint.facts.declared import Declared, declared_packages, script_packages
-from hflint.facts.origins import (
-    INSTALLED,
-    LIBRARIES,
-    Mention,
-    declared,
-    environment,
-    in_script,
-    locked,
-    packaged,
-    required,
-)
+from hflint.facts.environments import INSTALLED, environment
+from hflint.facts.origins import LIBRARIES, Mention, declared, in_script, locked, packaged, required
 from hflint.facts.sources import canonical
 
 _TABLE = Path(__file__).parent / "tables" / "releases.json"
