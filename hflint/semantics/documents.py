@@ -125,7 +125,7 @@ def _omega(run: Calls, given: Arguments, node: tree.Call) -> Value:
 def _hydra(run: Calls, given: Arguments, node: tree.Call) -> Value:
     """`@hydra.main(config_path=..., config_name=...)`: what the function is given, put together as the `defaults` of the file say."""
     folder, name = (given.keywords.get(key, UNKNOWN).constant for key in ("config_path", "config_name"))
-    if not isinstance(folder, str) or not isinstance(name, str) or run.modules is None:
+    if not isinstance(folder, str) or not isinstance(name, str):
         return UNKNOWN
     beside = PurePosixPath(run.module.source.path.absolute()).parent / folder
     try:
