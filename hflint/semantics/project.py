@@ -16,7 +16,7 @@ from hflint.semantics.catalog import LIBRARIES
 from hflint.semantics.choice import Outline, outline, outline_and_nodes
 from hflint.semantics.importers import LARGEST, Importers
 from hflint.semantics.module import Module, picked
-from hflint.semantics.survey import TooDeepError, survey
+from hflint.semantics.survey import TooDeepError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from hflint.files import Source
     from hflint.semantics import tree
     from hflint.semantics.outlines import Outlines
-    from hflint.semantics.units import Survey
 
 DOCUMENT = 50_000  # bytes of a settings file: what is larger holds data
 KEPT = 400  # parsed statements that are kept from one program to the next, of some 50 KB each
@@ -81,14 +80,6 @@ class Foreign:
         found, nodes = outline_and_nodes(self.source.text)
         self.outline = self._noted(found)
         return found, nodes
-
-    @property
-    def survey(self) -> Survey | None:
-        """Its units, read anew; None where they cannot be read."""
-        try:
-            return survey(self.source.text)
-        except TooDeepError:
-            return None
 
     def state(self, names: Iterable[str]) -> str:
         """A hash of what a program sees that asks for these names, of which it is told in one order: it changes with what they stand for."""
