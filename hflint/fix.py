@@ -29,6 +29,7 @@ class Fixed:
     text: str
     applied: list[Finding]
     refused: list[str]
+    left: Finding | None = None  # the finding that was to be left alone, as it is found in the mended text
 
 
 # --- edits ------------------------------------------------------------------------------------------------------------
@@ -120,19 +121,31 @@ def _edits_of(batch: Sequence[Finding]) -> list[Edit]:
 # --- one source -------------------------------------------------------------------------------------------------------
 
 
-def fix_source(source: Source, check: Callable[[Source], list[Finding]], *, unsafe: bool) -> Fixed:
+def fix_source(
+    source: Source, check: Callable[[Source], list[Finding]], *, unsafe: bool, leave: Finding | None = None
+) -> Fixed:
     """Apply the fixes of what `check` finds, check again, until there is nothing left to apply.
 
     A fix after which the text no longer parses, cannot be written in its encoding, or still shows the same finding is
     not kept; the others are. What `check` finds must depend on nothing but the source.
+
+    Args:
+        source: what is mended.
+        check: finds what there is to mend.
+        unsafe: whether fixes that need a look are applied as well.
+        leave: a finding that is not mended, wherever it moves and whatever it says meanwhile; nor is what the same
+            edits mend.
     """
     refused: list[str] = []
     endless: set[str] = set()
     while True:
         work = _Work(source, check, check(source), unsafe, endless)
+        if leave is not None:
+            work.code, work.places = leave.code, (leave.span.start,)
         for _ in range(MAX_ROUNDS):
             if not work.open():
-                return Fixed(work.source.text, work.applied, list(dict.fromkeys(refused + work.refused)))
+                refused = list(dict.fromkeys(refused + work.refused))
+                return Fixed(work.source.text, work.applied, refused, next(iter(work.left()), None))
             work.advance()
         for finding in work.open():  # begin again without these
             endless.add(finding.code)
@@ -152,11 +165,23 @@ class _Work:
     refused: list[str] = field(default_factory=list)
     barred: set[tuple[str, str, int]] = field(default_factory=set)  # code, message, offset
     seen: set[str] = field(default_factory=set)  # texts on the way
+    code: str = ""  # of the finding that is left alone
+    places: tuple[int, ...] = ()  # where it may be now
 
     def open(self) -> list[Finding]:
         """The findings whose fixes can be tried now."""
-        tried = [each for each in self.findings if each.code not in self.endless]
+        left = self.left()
+        kept = [one.fix.edits for one in left if one.fix]
+        tried = [
+            each
+            for each in self.findings
+            if each.code not in self.endless and each not in left and not (each.fix and each.fix.edits in kept)
+        ]
         return select_fixes((each for each in tried if _key(each) not in self.barred), self.unsafe)
+
+    def left(self) -> list[Finding]:
+        """What stands where the finding is that is left alone."""
+        return [one for one in self.findings if one.code == self.code and one.span.start in self.places]
 
     def advance(self) -> None:
         """Apply what can be applied together, and bar what cannot be."""
@@ -204,6 +229,7 @@ class _Work:
         edits = _edits_of(batch)
         self.seen.add(self.source.text)
         self.barred = {(code, text, place) for code, text, old in self.barred for place in moved(old, edits)}
+        self.places = tuple(dict.fromkeys(place for old in self.places for place in moved(old, edits)))
         self.applied += batch
         self.source, self.findings = source, findings
 

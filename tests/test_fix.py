@@ -145,6 +145,32 @@ def test_the_same_import_is_added_once() -> None:
     )
 
 
+def test_a_finding_can_be_left_alone_wherever_it_moves_and_whatever_it_says() -> None:
+    def check(one: Source) -> list[Finding]:
+        count = one.text.count("x")
+        return [
+            finding(m.start(), Edit(m.start(), m.end(), "yyy"), message=f"{count} of them")
+            for m in re.finditer("x", one.text)
+        ]
+
+    text = "x; x; x\n"
+    second = check(source(text))[1]
+    fixed = fix_source(source(text), check, unsafe=False, leave=second)
+    assert fixed.text == "yyy; x; yyy\n"
+    assert fixed.left is not None
+    assert (fixed.left.span.start, fixed.left.message) == (5, "1 of them")
+    assert fix_source(source(text), check, unsafe=False).left is None
+
+
+def test_what_the_same_edits_mend_is_left_alone_too() -> None:
+    edit = Edit(0, 1, "b")
+    found = [finding(0, edit, message="here"), finding(2, edit, message="there"), finding(4, Edit(4, 5, "d"))]
+    fixed = fix_source(
+        source("a;c;e\n"), lambda one: found if "e" in one.text else found[:2], unsafe=False, leave=found[1]
+    )
+    assert fixed.text == "a;c;d\n"
+
+
 def test_a_fix_that_breaks_the_code_is_refused_and_the_others_go_on() -> None:
     fixed = fix_source(source("a = b\nc = d\n"), words(a="x", b="(", d="y"), unsafe=False)
     assert fixed.text == "x = b\nc = y\n"
