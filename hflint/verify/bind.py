@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from hflint.verify import decorated
 from hflint.verify.libraries import MissingError, attribute, library, one_line, versions
 
 if TYPE_CHECKING:
@@ -34,6 +35,11 @@ def check(setup: Setup, device: str = "auto") -> Iterator[dict[str, Any]]:
     for binding in setup.bindings:
         if binding.target not in LOADED:
             yield _checked(binding, partial(find, binding.target), device)
+
+
+def name_of(binding: Binding) -> str:
+    """What a call or attribute is called in its record."""
+    return f"{binding.target}.{binding.method}" if binding.method else binding.target
 
 
 def check_loaded(setup: Setup, loaded: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
@@ -67,10 +73,13 @@ def find(name: str) -> Any:
 
 
 def _checked(binding: Binding, target: Callable[[], Any], device: str) -> dict[str, Any]:
-    what = f"{binding.target}.{binding.method}" if binding.method else binding.target
-    record = _record(what, lambda: _bind(binding, target(), device))
+    what = name_of(binding)
+    dropped: list[str] = []
+    record = _record(what, lambda: _bind(binding, target(), device, dropped))
     record |= {"names": list(binding.kwargs), "closed": record["ok"] is True and _is_closed(binding, target())}
-    if record["ok"] is None:
+    if dropped:
+        record["unread"] = "; ".join(dropped)
+    elif record["ok"] is None:
         record["unread"] = unread(target(), [name for name in binding.kwargs if name in record["text"]])
     return record
 
@@ -85,8 +94,8 @@ def _record(what: str, test: Callable[[], str]) -> dict[str, Any]:
     return {"what": what, "ok": None if open_ended else True, "text": open_ended}
 
 
-def _bind(binding: Binding, target: Any, device: str) -> str:
-    """Empty where the call is taken; a reason where the signature cannot tell."""
+def _bind(binding: Binding, target: Any, device: str, dropped: list[str]) -> str:
+    """Empty where the call is taken; a reason where the signature cannot tell. `dropped` gets what decorators say of keywords."""
     if binding.target == "transformers.pipeline" and "task" in binding.kwargs:
         library("transformers.pipelines").check_task(binding.kwargs["task"])
     function = target
@@ -98,11 +107,12 @@ def _bind(binding: Binding, target: Any, device: str) -> str:
         return ""  # only the name was in question
     signature = inspect.signature(function)
     unnamed = set(binding.kwargs) - set(signature.parameters)
-    if wrapped := sorted(unnamed & _taken_by_wrappers(function)):
-        return "a decorator takes " + ", ".join(wrapped)
-    _take(signature, [None] * (binding.positional + _has_self(binding, target, function)), binding.kwargs)
-    if unnamed:
-        return "its signature takes any keyword, so " + ", ".join(sorted(unnamed))
+    lost = decorated.lost(function, {name: binding.kwargs[name] for name in sorted(unnamed)})
+    dropped += filter(None, lost.values())
+    left = {name: value for name, value in binding.kwargs.items() if name not in lost}
+    _take(signature, [None] * (binding.positional + _has_self(binding, target, function)), left)
+    if open_ended := sorted(unnamed & set(left)):
+        return "its signature takes any keyword, so " + ", ".join(open_ended)
     if binding.made is not None and set(binding.made) <= set(signature.parameters):
         _make(function, binding.made, device)
     return ""
@@ -116,24 +126,6 @@ def _is_closed(binding: Binding, target: Any) -> bool:
     except ValueError:  # one of C has none
         return False
     return parameters is not None and all(one.kind is not one.VAR_KEYWORD for one in parameters)
-
-
-def _taken_by_wrappers(function: Any) -> set[str]:
-    """The strings that decorators around a function hold: among them the old names that one renames, as deprecate_kwarg does."""
-    found: set[str] = set()
-    wrapper = function.__init__ if inspect.isclass(function) else function
-    while hasattr(wrapper, "__wrapped__"):
-        cells = [cell.cell_contents for cell in getattr(wrapper, "__closure__", None) or () if _is_filled(cell)]
-        found |= {content for content in cells if isinstance(content, str)}
-        wrapper = wrapper.__wrapped__
-    return found
-
-
-def _is_filled(cell: Any) -> bool:
-    try:
-        return cell.cell_contents is not cell
-    except ValueError:  # an empty cell
-        return False
 
 
 def _has_self(binding: Binding, target: Any, function: Any) -> int:

@@ -11,20 +11,26 @@ from hflint.verify.setup import Binding, Setup
 
 LIBRARY = """
 import functools
+import warnings
 
 
-def renames(old):
+def renames(old, new=None):
     def decorate(function):
         @functools.wraps(function)
         def wrapper(*args, **kwargs):
-            kwargs.pop(old, None)
+            if old in kwargs:
+                warnings.warn(f"{old} of {function.__name__} is old")
+                value = kwargs.pop(old)
+                if new:
+                    kwargs[new] = value
             return function(*args, **kwargs)
         return wrapper
     return decorate
 
 
 class Trainer:
-    @renames("tokenizer")
+    @renames("tokenizer", "processing_class")
+    @renames("data")
     def __init__(self, model, processing_class=None):
         self.processing_class = processing_class
 
@@ -61,7 +67,7 @@ def made(tmp_path, monkeypatch):
     [
         ("fakelib.Trainer", "", {"processing_class": None}, True),
         ("fakelib.Trainer", "", {"other": None}, False),
-        ("fakelib.Trainer", "", {"tokenizer": None}, None),  # a decorator takes it, whatever the signature says
+        ("fakelib.Trainer", "", {"tokenizer": None}, True),  # a decorator takes it, whatever the signature says
         ("fakelib.Trainer", "processing_class", {}, True),  # set on instances only
         ("fakelib.Trainer", "tokenizer", {}, False),
         ("fakelib.load", "", {"token": None}, None),
@@ -83,6 +89,16 @@ def test_a_signature_without_any_keyword_is_closed(made, target, method, closed)
 def test_a_keyword_that_nothing_reads_is_said_to_be_unread(made):
     assert made("fakelib.load", kwargs={"use_auth_token": "x"})["unread"].endswith("reads `use_auth_token`")
     assert made("fakelib.load", kwargs={"token": "x"})["unread"] == ""
+
+
+def test_what_a_decorator_takes_is_followed(made):
+    with pytest.warns(UserWarning, match="tokenizer of __init__ is old"):
+        handed_on = made("fakelib.Trainer", kwargs={"tokenizer": None})
+    assert "unread" not in handed_on
+    with pytest.warns(UserWarning, match="data of __init__ is old"):
+        dropped = made("fakelib.Trainer", kwargs={"data": None})
+    assert (dropped["ok"], dropped["unread"]) == (True, "data of __init__ is old")
+    assert sys.modules["fakelib"].Trainer("m", processing_class=1).processing_class == 1  # it works as before
 
 
 @pytest.mark.parametrize(
