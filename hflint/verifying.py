@@ -20,7 +20,7 @@ from hflint.report import count
 from hflint.settings import SettingsError
 from hflint.verify import probes
 from hflint.verify.cases import Unverified
-from hflint.verify.claims import claimed, findings_of
+from hflint.verify.claims import claimed, findings_of, sorted_by_probe
 from hflint.verify.codec import CodecError
 from hflint.verify.live import shown
 from hflint.verify.outcome import Outcome, Plan, Verdict
@@ -126,11 +126,10 @@ def _terminable(asked: list[int]) -> Iterator[None]:
 def _verify(options: VerifyOptions) -> int:
     earlier = _earlier(options)
     found, errors = findings_of(options)
-    cases = [one for _, cases in found for one in cases if isinstance(one, Case)]
-    unverified = [one for _, cases in found for one in cases if isinstance(one, Unverified)]
     for error in errors:
         complain(error)
-    if not cases:
+    number, unverified = sorted_by_probe(found, options)
+    if not number:
         _say_unverified(unverified, options)
         if not options.quiet:
             click.echo("Nothing to verify.", err=True)
@@ -139,7 +138,10 @@ def _verify(options: VerifyOptions) -> int:
     with opened(options) as session:
         try:
             known = _taken_over(earlier, session, options)
-            results += verified(session, claimed(session, found, options), options, known)
+            sorted_out = list(claimed(session, found, options))
+            unverified += [one for one in sorted_out if isinstance(one, Unverified)]
+            cases = [one for one in sorted_out if not isinstance(one, Unverified)]
+            results += verified(session, cases, options, known)
         finally:
             keys = {result.key for result in results}
             write(options, session, results + [one for one in session.finished if one.key not in keys])

@@ -86,7 +86,7 @@ def bindings(linked: Linked, plain: Plain, focus: frozenset[str] | None) -> Iter
 def _keywords(call: LibraryCall, plain: Plain, focus: frozenset[str] | None) -> dict[str, object]:
     """The names of the keywords, with their values where they are known (None where not: a signature asks for names only)."""
     known = plain.arguments(call, call.name)
-    written = [name for name in call.arguments if name in call.nodes and call.nodes[name].keyword is not None]
+    written = [name for name in call.arguments if name not in call.nodes or call.nodes[name].keyword is not None]
     if isinstance(call, PipelineLoad) and "task" in known:
         written.append("task")  # usually given by position
     return {name: known.get(name) for name in written if focus is None or name in focus}

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ast
 from dataclasses import dataclass, replace
+from functools import partial
+from threading import Lock
 from typing import TYPE_CHECKING
 
 from hflint.check import check_source
@@ -15,6 +17,7 @@ from hflint.verify.bindings import keywords_at
 from hflint.verify.extract import Extraction
 from hflint.verify.linked import Linked, objects_at
 from hflint.verify.probes import find_probe
+from hflint.verify.reduced import around
 from hflint.verify.results import Case
 
 if TYPE_CHECKING:
@@ -24,6 +27,9 @@ if TYPE_CHECKING:
     from hflint.project import Project
     from hflint.semantics.program import Program
     from hflint.verify.setup import Setup
+
+
+NO_PROBE = "its rule has no probe"
 
 
 @dataclass(frozen=True)
@@ -44,47 +50,45 @@ def cases_of(
 ) -> Iterator[Case | Unverified]:
     """A case for each finding that is `wanted` and whose rule has a probe, in order; an `Unverified` for one without.
 
-    A case's `others` has the same finding in the file where the other findings are mended on both sides: for programs
-    whose other defects are in the way.
+    A case's `others` makes the same finding's in the file where the other findings are mended on both sides: for
+    programs whose other defects are in the way.
     """
     program = build_program(source, project.modules)
     for finding in filter(wanted, findings):
         line = source.locate(finding.span.start).line
         if find_probe(finding.name) is None:
-            yield Unverified(finding.name, source.name, line, "its rule has no probe")
+            yield Unverified(finding.name, source.name, line, NO_PROBE)
             continue
         case = _case(_view(program, finding), finding, project)
         if case is not None and any(other is not finding and other.fix for other in findings):
-            before = [one for one in findings if _is_same(one, finding)]
-            case = replace(case, others=_without_others(source, finding, before.index(finding), project))
+            case = replace(case, others=_Once(partial(_without_others, source, finding, project)))
         yield case or Unverified(finding.name, source.name, line, "its fix does not leave a program that can be read")
 
 
-def _without_others(source: Source, finding: Finding, number: int, project: Project) -> Case | None:
-    """The case of a finding in the file where all others are mended; None where it is not found there any more.
+class _Once:
+    """A case that is made when it is first asked for, and by one thread at a time: most never are."""
 
-    Those that say the same of another place are left too, and tell which is which: it is the one of that number. So
-    are those that the same edits mend.
-    """
+    lock = Lock()
 
-    def others(changed: Source) -> list[Finding]:
-        found = check_source(changed, project).findings
-        own = {one.fix.edits for one in found if one.fix and _is_same(one, finding)}
-        return [one for one in found if not _is_same(one, finding) and not (one.fix and one.fix.edits in own)]
+    def __init__(self, make: Callable[[], Case | None]) -> None:
+        self.make = make
+        self.made: list[Case | None] = []
 
-    mended = replace(source, text=fix_source(source, others, unsafe=True).text)
-    if mended.text == source.text:
+    def __call__(self) -> Case | None:
+        with self.lock:
+            if not self.made:
+                self.made.append(self.make())
+            return self.made[0]
+
+
+def _without_others(source: Source, finding: Finding, project: Project) -> Case | None:
+    """The case of a finding in the file where all others are mended; None where it is not found there any more."""
+    fixed = fix_source(source, lambda text: list(check_source(text, project).findings), unsafe=True, leave=finding)
+    if fixed.text == source.text or fixed.left is None:
         return None
-    same = [one for one in check_source(mended, project).findings if _is_same(one, finding)]
-    if number >= len(same):
-        return None
-    left = same[number]
-    case = _case(_view(build_program(mended, project.modules), left), left, project)
+    mended = replace(source, text=fixed.text)
+    case = _case(_view(build_program(mended, project.modules), fixed.left), fixed.left, project)
     return replace(case, line=source.locate(finding.span.start).line) if case else None
-
-
-def _is_same(one: Finding, other: Finding) -> bool:
-    return (one.code, one.message) == (other.code, other.message)
 
 
 @dataclass(frozen=True)
@@ -97,10 +101,12 @@ class _View:
     focus: frozenset[str] | None = None  # the keywords in question, where it is not the whole call
     imported: tuple[str, ...] | None = None  # the names in question, where they are not those of the anchors
 
-    def setup(self, project: Project) -> Setup:
-        """What this program does around the finding."""
+    def setup(self, project: Project, *, alone: bool) -> Setup:
+        """What this program does around the finding; where it is of a call `alone`, what that makes."""
         linked = Linked(self.program, self.anchors, self.beside)
-        return Extraction(linked, project.models, project.versions.get("transformers")).setup(self.focus, self.imported)
+        extraction = Extraction(linked, project.models, project.versions.get("transformers"))
+        setup = extraction.setup(self.focus, self.imported)
+        return around(setup, self.anchors) if alone else setup
 
 
 def _view(program: Program, finding: Finding) -> _View:
@@ -119,7 +125,9 @@ def _case(view: _View, finding: Finding, project: Project) -> Case | None:
         after = _mended(view, after)
     source = view.program.source
     line = source.locate(finding.span.start).line
-    return Case(finding.name, source.name, line, view.setup(project), after.setup(project) if after else None)
+    probe = find_probe(finding.name)
+    before, then = (one.setup(project, alone=bool(probe and probe.alone)) if one else None for one in (view, after))
+    return Case(finding.name, source.name, line, before, then) if before else None
 
 
 def _edited(view: _View, edits: tuple[Edit, ...], project: Project) -> _View | None:

@@ -15,12 +15,13 @@ from hflint.kinds import Table
 from hflint.project import Project
 from hflint.selectors import codes
 from hflint.verify import probes
-from hflint.verify.cases import Unverified, cases_of
+from hflint.verify.cases import NO_PROBE, Unverified, cases_of
 from hflint.verify.outcome import Verdict
+from hflint.verify.probes import find_probe
 from hflint.verify.results import Case, Result, not_run
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from hflint.check import FileReport
     from hflint.findings import Finding
@@ -29,11 +30,11 @@ if TYPE_CHECKING:
 
 LIBRARIES = ("transformers", "peft", "trl", "datasets", "huggingface_hub", "accelerate", "bitsandbytes")
 
-Found = list[tuple[tuple["FileReport", Project], list[Case | Unverified]]]
+Found = list[tuple["FileReport", Project]]
 
 
 def findings_of(options: VerifyOptions) -> tuple[Found, list[str]]:
-    """The cases of every file with findings, beside its report and project; and what could not be checked."""
+    """The reports of the files with findings, each with its project; and what could not be checked."""
     checking = CheckOptions(
         paths=options.paths, extend_select=options.select, ignore=options.ignore, target=options.target,
         config=options.config, isolated=options.isolated, unsafe_fixes=True,
@@ -50,10 +51,19 @@ def findings_of(options: VerifyOptions) -> tuple[Found, list[str]]:
     for report in reports if options.quiet else with_progress(reports, len(files), held=False):
         errors += [f"{report.name}: {error}" for error in report.errors]
         if report.source is not None and report.findings:
-            project = projects.of(report.path)
-            cases = cases_of(report.source, report.findings, project, _is_wanted(options))
-            found.append(((report, project), list(cases)))
+            found.append((report, projects.of(report.path)))
     return found, errors
+
+
+def sorted_by_probe(found: Found, options: VerifyOptions) -> tuple[int, list[Unverified]]:
+    """How many of the findings that are wanted have a probe, and those that have none."""
+    wanted = [(report, one) for report, _ in found for one in filter(_is_wanted(options), report.findings)]
+    without = [
+        Unverified(one.name, report.name, report.located.locate(one.span.start).line, NO_PROBE)
+        for report, one in wanted
+        if find_probe(one.name) is None
+    ]
+    return len(wanted) - len(without), without
 
 
 def _is_wanted(options: VerifyOptions) -> Callable[[Finding], bool]:
@@ -62,28 +72,42 @@ def _is_wanted(options: VerifyOptions) -> Callable[[Finding], bool]:
     return lambda finding: not chosen or finding.code in chosen
 
 
-def claimed(session: Session, found: Found, options: VerifyOptions) -> list[Case | Result]:
+def claimed(session: Session, found: Found, options: VerifyOptions) -> Iterator[Case | Result | Unverified]:
     """The cases; in their place, a verdict for those that hflint would not claim, or not mend so, with what is installed.
 
     Where a project says nothing of its versions, those installed hold, and its findings are the ones for them.
     """
-    sorted_out: list[Case | Result] = []
-    for (report, project), cases in found:
-        here = installed(project, session.environment)
+    asked = _is_wanted(options)
+
+    def wanted(finding: Finding) -> bool:
+        return asked(finding) and find_probe(finding.name) is not None
+
+    as_installed: dict[int, Project] = {}  # by the project: what is read of its modules is kept
+    for report, project in found:
+        if not any(map(wanted, report.findings)):
+            continue
+        if id(project) not in as_installed:
+            as_installed[id(project)] = installed(project, session.environment)
+        here = as_installed[id(project)]
         findings = check_source(report.located, here).findings
         if not any(project.versions[name].stated for name in LIBRARIES):
-            own = cases_of(report.located, findings, here, _is_wanted(options))
-            sorted_out += [one for one in own if isinstance(one, Case)]
+            yield from cases_of(report.located, findings, here, wanted)
             continue
-        fixes = {(one.name, one.span.start): one.fix for one in findings}
-        wanted = filter(_is_wanted(options), report.findings)
-        for finding, case in zip(wanted, cases, strict=True):
-            if not isinstance(case, Case):
-                continue
-            place = finding.name, finding.span.start
-            is_claimed = place in fixes and (holds(project, here) or fixes[place] == finding.fix)
-            sorted_out.append(case if is_claimed else _not_claimed(case, project, here))
-    return sorted_out
+        own = cases_of(report.located, report.findings, project, wanted)
+        own_here = dict(
+            zip(map(_place, filter(wanted, findings)), cases_of(report.located, findings, here, wanted), strict=True)
+        )
+        for finding, case in zip(filter(wanted, report.findings), own, strict=True):
+            if isinstance(case, Unverified):
+                yield case
+            elif _place(finding) in own_here:  # with the fix for these libraries
+                yield case if holds(project, here) else own_here[_place(finding)]
+            else:
+                yield _not_claimed(case, project, here)
+
+
+def _place(finding: Finding) -> tuple[str, int]:
+    return finding.name, finding.span.start
 
 
 def holds(project: Project, here: Project) -> bool:
@@ -107,7 +131,7 @@ def installed(project: Project, environment: Mapping[str, Any]) -> Project:
 
 def _not_claimed(case: Case, project: Project, here: Project) -> Result:
     differing = [
-        f"{project.versions[name]}; {here.versions[name].lowest} is installed"
+        f"{project.versions[name]}, not for {here.versions[name].lowest}, which is installed"
         for name in LIBRARIES
         if project.versions[name].releases != here.versions[name].releases
     ]

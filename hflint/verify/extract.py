@@ -46,7 +46,7 @@ _OBJECTS = ("config", "quantization_config", "generation_config", "state_dict") 
 _TRAINER_PARTS = ("model", "args", "data_collator", "train_dataset", "eval_dataset", "processing_class", "tokenizer",
                   "peft_config", "callbacks", "compute_metrics", "ref_model", "model_init", "optimizers")  # fmt: skip
 _TEXT = ("text", "text_pair", "batch_text_or_text_pairs", "encoded_inputs", "src_texts", "tgt_texts")
-_CAUSAL = "AutoModelForCausalLM"
+_CAUSAL, _SOME_MODEL = "AutoModelForCausalLM", "LlamaForCausalLM"
 _TASKS = {"SEQ_2_SEQ_LM": "AutoModelForSeq2SeqLM", "SEQ_CLS": "AutoModelForSequenceClassification",
           "TOKEN_CLS": "AutoModelForTokenClassification", "FEATURE_EXTRACTION": "AutoModel"}  # fmt: skip
 
@@ -68,6 +68,7 @@ class Extraction:
 
     def setup(self, focus: frozenset[str] | None = None, imported: tuple[str, ...] | None = None) -> Setup:
         """The setup; `focus` are the keywords of its calls in question, `imported` the names of imports in question."""
+        self.plain = Plain(self.linked.anchors, focus or frozenset())
         setup = Setup(
             model=self._model(),
             quantization=self._quantization(),
@@ -99,13 +100,20 @@ class Extraction:
         last = load.callee.rpartition(".")[2]
         return parts.Model(
             id=name,
-            loader=load.name,
+            loader=self._class(load, "model"),
             constructor=last if last in ("from_pretrained", "from_config") else "",
             kwargs=self.plain.arguments(load, "model", (*_ID, *_OBJECTS)),
             attributes=self._attributes(load, "model"),
             calls=tuple(self._model_calls(load)),
             facts=self._model_facts(name, load),
         )
+
+    def _class(self, load: LibraryCall, place: str) -> str:
+        """The class that is loaded; the first where the program chooses one of several, and some class for one of its own."""
+        named = (*load.classes, *([_SOME_MODEL] if load.name == "PreTrainedModel" else []))
+        if named:
+            self.plain.assumed.append(f"{place}.loader")
+        return next(iter(named), load.name)
 
     def _named_model(self) -> parts.Model | None:
         """The model that a pipeline or a trainer of TRL loads by its name."""
@@ -155,7 +163,7 @@ class Extraction:
         found = {
             change.name: self.plain.value(change.value, f"{place}.{change.name}")
             for change in load.changes
-            if change.kind == "set"
+            if change.kind == "set" and all(part.isidentifier() for part in change.name.split("."))
         }
         return {name: value for name, value in found.items() if value is not MISSING}
 
@@ -215,7 +223,7 @@ class Extraction:
         special, tokens = self._added(load)
         return parts.Tokenizer(
             id=name,
-            loader=load.name,
+            loader=self._class(load, "tokenizer"),
             kwargs=self.plain.arguments(load, "tokenizer", _ID),
             attributes=self._attributes(load, "tokenizer"),
             added_special_tokens=special,

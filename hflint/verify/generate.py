@@ -229,12 +229,12 @@ def run_pipeline(run: Run) -> None:
     assert setup is not None  # noqa: S101 - the phase runs only with a pipeline
     assert run.sources is not None  # noqa: S101 - a pipeline loads
     kwargs = load.resolve(setup.kwargs, {"tokenizer": run.tokenizer, "model": run.model})
-    if run.device == "cpu" and (kwargs.get("device") not in (None, -1, "cpu")):
-        run.notes.append(f"device={kwargs['device']!r} needs a GPU: run on the CPU")
-        kwargs["device"] = -1
+    if load.is_elsewhere(kwargs.get("device"), run.device):
+        run.notes.append(f"device={kwargs['device']!r} is not there: run on the {load.DEVICES[run.device]}")
+        kwargs["device"] = run.device
     for name in ("token", "revision"):
         kwargs.pop(name, None)
-    load.consent(kwargs, run.sources, "model")
+    load.trust(kwargs, run.sources, "model")
     source = run.sources.model if run.model is None else run.model
     task = [setup.task] if setup.task else []
     made = attribute("transformers", "pipeline")(*task, model=source, tokenizer=run.tokenizer, **kwargs)

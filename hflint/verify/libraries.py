@@ -98,6 +98,11 @@ def _capability() -> tuple[int, int]:
         return 8, 0
 
 
+def is_absence(error: BaseException) -> bool:
+    """Whether it says that a library is to be installed, in whichever words."""
+    return isinstance(error, ImportError) and "install" in str(error).lower()
+
+
 def versions() -> dict[str, str]:
     """The installed version of each known library, without importing it."""
     found: dict[str, str] = {}

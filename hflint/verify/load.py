@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hflint.verify import locate, repositories
-from hflint.verify.libraries import MissingError, UnavailableError, attribute, library, one_line
+from hflint.verify.libraries import MissingError, UnavailableError, attribute, is_absence, library, one_line
 from hflint.verify.setup import Model, Setup, Tokenizer
 from hflint.verify.twin import SENTENCES
 
@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from hflint.verify.locate import Sources
 
 # Arguments that say where a checkpoint comes from; they mean nothing for a twin.
-_WHENCE = {"revision", "token", "cache_dir", "local_files_only", "force_download", "proxies", "subfolder", "variant"}
-# That transformers 5 asks for, by form of quantization.
-_LIBRARIES = {"gptq": ("optimum", "gptqmodel"), "awq": ("gptqmodel",)}
+WHENCE = {"revision", "token", "cache_dir", "local_files_only", "force_download", "proxies", "subfolder", "variant"}
+_ACCELERATORS = ("cuda", "mps", "xpu", "npu", "hpu", "mlu")
+DEVICES = {"cpu": "CPU", "cuda": "GPU"}
 _FLASH = {"flash_attention_2", "flash_attention_3", "kernels-community/flash-attn2"}
 
 
@@ -50,8 +50,8 @@ def _key(key: str) -> Any:
 def load_tokenizer(setup: Setup, sources: Sources, notes: list[str]) -> Any:
     """The tokenizer as the program loads and changes it."""
     wanted = setup.tokenizer or Tokenizer()
-    kwargs = {k: v for k, v in resolve(wanted.kwargs, {}).items() if sources.real or k not in _WHENCE}
-    consent(kwargs, sources, "tokenizer")
+    kwargs = {k: v for k, v in resolve(wanted.kwargs, {}).items() if sources.real or k not in WHENCE}
+    trust(kwargs, sources, "tokenizer")
     try:
         found = attribute("transformers", wanted.loader).from_pretrained(sources.tokenizer, **kwargs)
     except (TypeError, ValueError, OSError):  # a class that reads files of its own, which a tokenizer made here has not
@@ -74,7 +74,7 @@ def load_model(
 ) -> Any:
     """The model as the program loads it: arguments as written, quantized, resized, then its method calls."""
     model = setup.model or Model()
-    kwargs = model_kwargs(setup, sources, device, notes) | _quantization(setup, tokenizer, notes)
+    kwargs = model_kwargs(setup, sources, device, notes) | _quantization(setup, sources, tokenizer, notes)
     name = model.loader or locate.pipeline_loader(setup)
     loader = attribute("peft" if name.startswith("AutoPeft") else "transformers", name)
     if model.constructor == "from_pretrained":
@@ -99,8 +99,8 @@ def load_model(
         _set(found, path, resolve(value, objects))
     for call in model.calls if calls else ():
         arguments = [resolve(a, {"tokenizer": tokenizer, "model": found}) for a in call.args]
-        if device == "cpu" and _moves_to_gpu(call.method, [*arguments, *call.kwargs.values()]):
-            notes.append(f"model.{call.method}(...) to a GPU was left out: there is none")
+        if _moves_away(call.method, [*arguments, *call.kwargs.values()], device):
+            notes.append(f"model.{call.method}(...) to an accelerator was left out: it is not there")
             continue
         result = getattr(found, call.method)(*arguments, **resolve(call.kwargs, {}))
         found = result if call.method in ("to", "half", "float", "bfloat16", "cuda", "cpu") else found
@@ -119,44 +119,46 @@ def _set(owner: Any, path: str, value: Any) -> None:
 def model_kwargs(setup: Setup, sources: Sources, device: str, notes: list[str]) -> dict[str, Any]:
     """The arguments of the load as written, but for what cannot be on this machine; each such change is noted."""
     written = resolve((setup.model or Model()).kwargs, {})
-    kwargs = {key: value for key, value in written.items() if sources.real or key not in _WHENCE}
-    consent(kwargs, sources, "model")
+    kwargs = {key: value for key, value in written.items() if sources.real or key not in WHENCE}
+    trust(kwargs, sources, "model")
     if kwargs.get("attn_implementation") in _FLASH and device == "cpu":
         notes.append(f"attn_implementation={kwargs['attn_implementation']!r} needs a GPU: run with sdpa")
         kwargs["attn_implementation"] = "sdpa"
-    if device == "cpu" and _names_gpu(kwargs.get("device_map")):
-        notes.append(f"device_map={kwargs['device_map']!r} needs a GPU: run on the CPU")
-        kwargs["device_map"] = "cpu"
+    placed = kwargs.get("device_map")
+    if any(is_elsewhere(one, device) for one in (placed.values() if isinstance(placed, Mapping) else [placed])):
+        notes.append(f"device_map={placed!r} is not there: run on the {DEVICES[device]}")
+        kwargs["device_map"] = device
     if device == "cpu" and "max_memory" in kwargs:
         notes.append("max_memory was left out: there is no GPU")
         kwargs.pop("max_memory")
     return kwargs
 
 
-def consent(kwargs: dict[str, Any], sources: Sources, part: str) -> None:
-    """Leave `trust_remote_code` as it is written where the repository has code, and drop it elsewhere.
-
-    Raises:
-        UnavailableError: it would let code run, and that was not allowed.
-    """
+def trust(kwargs: dict[str, Any], sources: Sources, part: str) -> None:
+    """Leave `trust_remote_code` as it is written where the repository has code, and drop it elsewhere."""
     written = kwargs.pop("trust_remote_code", None)
-    if sources.code is None or written is None or sources.coded not in ("", part):
+    if not sources.has_code or written is None or sources.coded not in ("", part):
         return
-    if written and not sources.code:
-        made = "" if sources.real else ", though it is only what was made for this run"
-        raise UnavailableError(f"the repository's code is not run without --allow-remote-code{made}")
     repositories.keep_code_in(Path("modules").resolve())
     kwargs["trust_remote_code"] = written
 
 
-def _quantization(setup: Setup, tokenizer: Any, notes: list[str]) -> dict[str, Any]:
-    """The `quantization_config` as written; a data set to calibrate with, which the hub has, is made up."""
+def _quantization(setup: Setup, sources: Sources, tokenizer: Any, notes: list[str]) -> dict[str, Any]:
+    """The `quantization_config` as written; a data set to calibrate with, which the hub has, is made up, and groups fit a twin."""
     if setup.quantization is None:
         return {}
     kwargs = dict(resolve(setup.quantization.kwargs, {}))
     if isinstance(kwargs.get("dataset"), str):
         notes.append(f"dataset={kwargs['dataset']!r} was stood in for by some sentences")
         kwargs |= {"dataset": list(SENTENCES), "tokenizer": tokenizer}
+    group = repositories.GROUP
+    if (
+        setup.quantization.kind in ("GPTQConfig", "AwqConfig")
+        and not sources.real
+        and kwargs.get("group_size", 128) > group
+    ):
+        notes.append(f"group_size was cut to {group}: the rows of a twin are short")
+        kwargs["group_size"] = group
     return {"quantization_config": attribute("transformers", setup.quantization.kind)(**kwargs)}
 
 
@@ -177,9 +179,9 @@ def _in_that_form(asked: str, stored: str) -> Iterator[None]:
     except Exception as error:
         if "but you are passing" in str(error):  # another form than the program's: that is the program's
             raise
-        if isinstance(error, ImportError) and "pip install" in str(error):
+        if is_absence(error):
             raise MissingError(one_line(error)) from None
-        wanted = _LIBRARIES.get(stored or asked.removesuffix("Config").lower(), ())
+        wanted = repositories.LIBRARIES.get(stored or asked.removesuffix("Config").lower(), ())
         if absent := [name for name in wanted if find_spec(name) is None]:
             raise MissingError(f"{' and '.join(absent)} {'is' if len(absent) == 1 else 'are'} not installed") from None
         if stored and isinstance(error, ImportError):
@@ -213,13 +215,13 @@ def keep_gradients(model: Any) -> None:
             module.support_avx512bf16_for_cpu = False
 
 
-def _names_gpu(device_map: Any) -> bool:
-    values = device_map.values() if isinstance(device_map, Mapping) else [device_map]
-    return any(
-        (isinstance(v, str) and v.startswith("cuda")) or (isinstance(v, int) and not isinstance(v, bool))
-        for v in values
-    )
+def is_elsewhere(place: Any, device: str) -> bool:
+    """Whether a device as a program names it is an accelerator that is not there: `device` is "cpu" or "cuda"."""
+    if isinstance(place, int):
+        return not isinstance(place, bool) and place >= 0 and device == "cpu"
+    kind = str(place).partition(":")[0]
+    return kind in _ACCELERATORS and kind != device
 
 
-def _moves_to_gpu(method: str, values: list[Any]) -> bool:
-    return method == "cuda" or (method == "to" and any(isinstance(v, int) or "cuda" in str(v) for v in values))
+def _moves_away(method: str, values: list[Any], device: str) -> bool:
+    return (method == "cuda" and device == "cpu") or (method == "to" and any(is_elsewhere(v, device) for v in values))

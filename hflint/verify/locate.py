@@ -45,7 +45,9 @@ class Sources:
     config: Mapping[str, Any] | None  # of the full-size model, where known
     model_type: str
     own_tokenizer: str = ""  # of the model, where the program gives it another's
-    code: bool | None = None  # whether the repository's own code may run; None where it has none
+    has_code: bool = (
+        False  # whether the repository brings code of its own: a few lines of ours, unless that was allowed
+    )
     coded: str = ""  # the part that brings it, "model" or "tokenizer", where it is not both
     marked: str = ""  # a second repository, of one pickle that holds code
     stored: str = ""  # how its config.json says that it is quantized, where nothing quantized it
@@ -133,7 +135,7 @@ def _real(setup: Setup, model: Model, config: dict[str, Any] | None) -> Sources:
         config=config,
         model_type=str((config or {}).get("model_type", "")),
         own_tokenizer="" if tokenizer == model.id else str(model.id),
-        code=True if config and "auto_map" in config else None,
+        has_code=bool(config and "auto_map" in config),
         are_known=True,
     )
 
@@ -178,6 +180,8 @@ def _make_twin(
     named = (
         (config or {}).get("model_type") or model.facts.model_type or (tokenizer.facts.model_type if coded else None)
     )
+    if named and (own := twin.own_type(model.loader)) and not _loads(model.loader, named):
+        named = own  # a class may be given what another one saved: it is its own architecture that is made
     model_type, note = named, f" ({damage})" if damage else ""
     if not model_type or (coded and not _is_native(model_type)):
         model_type = twin.stand_in(model.loader)
@@ -193,7 +197,7 @@ def _make_twin(
         learned=plan.pretrained, labels=_labels(model),
         positions=_positions(model, full) if plan.repository == "positions" else 0,
         quantized="" if plan.repository else _quantized(model, config),
-        pickled=plan.repository == "pickle", coded=coded, named=named or model_type,
+        pickled=plan.repository == "pickle", unsafe=model.kwargs.get("use_safetensors") is False, coded=coded, named=named or model_type,
     )  # fmt: skip
     folder = twin.saved_once(shared, recipe.identity(), recipe.write)
     beside = folder / "tokenizer" if (folder / "tokenizer").is_dir() else folder
@@ -206,10 +210,10 @@ def _make_twin(
         config=full.to_dict() if config or model.facts.model_type else None,
         model_type=model_type,
         own_tokenizer=(theirs or str(folder)) if other else "",
-        code=plan.remote_code if coded else None,
+        has_code=bool(coded),
         coded=coded,
         marked=str(folder / "marked") if recipe.pickled else "",
-        stored=recipe.quantized if recipe.quantized != "bitsandbytes" else "",
+        stored="" if repositories.is_made(recipe.quantized) else recipe.quantized,
         are_known=bool(given and theirs),
     )
 
@@ -230,7 +234,8 @@ class _Recipe:
     labels: int = 0  # that the program gives its head; 0 where it says nothing
     positions: int = 0  # of the full-size model, where the twin has as many
     quantized: str = ""  # how it is stored
-    pickled: bool = False
+    pickled: bool = False  # whether there are pickles beside the weights, with code and without
+    unsafe: bool = False  # whether the program reads nothing but pickles
     coded: str = ""  # the part that brings code: "model" or "tokenizer"
     named: str = ""  # the model type by its name, which the library need not know
 
@@ -285,16 +290,24 @@ class _Recipe:
     def _add(self, folder: Path, model: Any, tokenizer: Any) -> None:
         """What the repository has beside a plain checkpoint."""
         if self.pickled:
+            repositories.add_marked(folder, model)
+        if self.pickled or self.unsafe:
             repositories.add_pickle(folder, model)
         if self.quantized:
             described = getattr(self.full, "quantization_config", None)
-            repositories.store_quantized(folder, type(model), self.quantized, described)
+            repositories.store_quantized(folder, type(model), self.quantized, described, tokenizer)
         if self.coded == "tokenizer":
             tokenizer.save_pretrained(folder / "tokenizer")
             native = self.named == self.model_type
             repositories.add_tokenizer_code(folder / "tokenizer", self.named, native=native)
         elif self.coded:
             repositories.add_model_code(folder, self.loader, self.named, model.config, model)
+
+
+def _loads(loader: str, model_type: str) -> bool:
+    """Whether a class is one of a model type's, which several share at times."""
+    mapping = library("transformers").models.auto.configuration_auto.CONFIG_MAPPING
+    return model_type in mapping and issubclass(mapping[model_type], twin.config_class(loader))
 
 
 def _is_native(model_type: str) -> bool:

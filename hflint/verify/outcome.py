@@ -24,6 +24,7 @@ class Plan:
     repository: str = ""
     sized: bool = False  # a random model of a real size in the twin's place
     until_bound: bool = False  # stop once the signatures have refused or taken every call
+    repeated: bool = False  # repeat calls that take any keyword without those in question
     remote_code: bool = False
     threads: int = 1  # on a CPU: a twin's matrices are too small to share
     timeout: float = 120.0  # seconds

@@ -4,22 +4,30 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from hflint.semantics.objects import LibraryCall, ModelBuild, ModelLoad, Part, TokenizerLoad
+from hflint.semantics.objects import LibraryCall, Load, ModelBuild, ModelLoad, Object, Part, TokenizerLoad
 from hflint.semantics.values import MISSING, Items, OneOf, Symbol, Table, Value, likely
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Sequence
 
 _UPPER = ("TaskType", "PeftType")  # enums whose values are their names
 _LOWER = ("IntervalStrategy", "SchedulerType", "PaddingStrategy")  # whose values are their names in small letters
+_MADE_UP = {
+    "torch_dtype": "torch.float16",
+    "dtype": "torch.float16",
+    "device_map": "auto",
+}  # for an unknown value; others become True
 _REFERENCES = ((TokenizerLoad, "tokenizer"), (ModelLoad, "model"), (ModelBuild, "model"))
 
 
 class Plain:
-    """Reads values for one setup; `assumed` names the places where a default was taken."""
+    """Reads values for one setup; `assumed` names the places where a default was taken, or a value made up."""
 
-    def __init__(self) -> None:
+    def __init__(self, calls: Sequence[Object] = (), asked: frozenset[str] = frozenset()) -> None:
+        """With the calls in question, and those of their keywords that a load must be given, whatever their value."""
         self.assumed: list[str] = []
+        self.calls = calls
+        self.asked = asked
 
     def value(self, value: Value, place: str) -> Any:
         """The JSON of a value, or `MISSING` where it is not known."""
@@ -52,6 +60,11 @@ class Plain:
         found = {
             name: self.value(value, f"{place}.{name}") for name, value in call.arguments.items() if name not in leave
         }
+        if isinstance(call, Load) and any(one is call for one in self.calls):
+            for name in self.asked & found.keys():
+                if found[name] is MISSING:
+                    found[name] = _MADE_UP.get(name, True)
+                    self.assumed.append(f"{place}.{name}")
         return {name: value for name, value in found.items() if value is not MISSING}
 
     @staticmethod

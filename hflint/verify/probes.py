@@ -38,7 +38,10 @@ class Probe:
         repository: what a twin's repository has for it, as in `outcome.Plan`.
         sized: whether its figure is one of size or speed, which a twin cannot give.
         still: of before and after, what shows in after of what showed before; `shows` of after, where this is not given.
+        alike: of before and after, what they show together where before does not alone.
         silence: why a run that showed nothing proves nothing, or None where it does.
+        alone: whether the claim is about a call, whatever the program does with what it makes.
+        repeated: whether a call that takes any keyword is repeated without those in question.
         until_bound: whether a signature that refuses or takes the call decides, and nothing else has to be run.
     """
 
@@ -52,11 +55,14 @@ class Probe:
     repository: str = ""
     sized: bool = False
     still: Gain | None = None
+    alike: Gain | None = None
     silence: Sign | None = None
+    alone: bool = False
+    repeated: bool = False
     until_bound: bool = False
 
-    def plan(self, base: Plan) -> Plan:
-        """`base` with what this probe needs of a run."""
+    def plan(self, base: Plan, *, fixed: bool = False) -> Plan:
+        """`base` with what this probe needs of a run of the program as it is, or `fixed`."""
         return replace(
             base,
             phases=self.phases,
@@ -64,6 +70,7 @@ class Probe:
             compare_alone=self.compare_alone,
             repository=self.repository,
             sized=base.sized and self.sized,
+            repeated=self.repeated and (not fixed or self.alike is not None),
             until_bound=self.until_bound,
         )
 
@@ -71,6 +78,8 @@ class Probe:
 def judge(probe: Probe, before: Outcome, after: Outcome | None) -> Verdict:
     """The verdict of `probe` on a pair of runs; `after` is None where the finding has no fix."""
     shown = probe.shows(before)
+    if shown is None and probe.alike and after is not None:
+        shown = probe.alike(before, after)
     if shown is None:
         cut = before.status in ("missing", "timeout", "memory", "killed")
         if probe.gpu and not cut and not before.device.startswith("cuda"):  # some of these show on a CPU as well
@@ -171,18 +180,45 @@ PROBES = {
             sized=True,
         ),
         Probe(
-            "unnecessary-remote-code", ("bind", "load", "tokenize", "pipeline"), signs.foreign_code, repository="code"
+            "unnecessary-remote-code",
+            ("bind", "load", "tokenize", "pipeline"),
+            signs.foreign_code,
+            repository="code",
+            alone=True,
         ),
         Probe(
             "missing-remote-code",
             ("bind", "load", "tokenize", "pipeline"),
             signs.raises(r"trust_remote_code"),
             repository="code",
+            alone=True,
         ),
         Probe("wrong-head", ("load", "train"), signs.raises(r"Unrecognized configuration class|did not return a loss")),
-        Probe("removed-argument", ("bind", "load", "tokenize", "pipeline"), signs.removed_argument, until_bound=True),
-        Probe("renamed-argument", ("bind", "load", "tokenize", "train", "pipeline"), signs.renamed_argument),
-        Probe("unknown-argument", ("bind", "load", "tokenize", "pipeline"), signs.unknown_argument, until_bound=True),
+        Probe(
+            "removed-argument",
+            ("bind", "load", "tokenize", "pipeline"),
+            signs.removed_argument,
+            alone=True,
+            repeated=True,
+            until_bound=True,
+        ),
+        Probe(
+            "renamed-argument",
+            ("bind", "load", "tokenize", "train", "pipeline"),
+            signs.renamed_argument,
+            alike=signs.both_names,
+            alone=True,
+            repeated=True,
+            until_bound=True,
+        ),
+        Probe(
+            "unknown-argument",
+            ("bind", "load", "tokenize", "pipeline"),
+            signs.unknown_argument,
+            alone=True,
+            repeated=True,
+            until_bound=True,
+        ),
         Probe("removed-import", ("bind",), signs.refused_call),
         Probe("removed-pipeline-task", ("bind",), signs.refused_call),
         Probe("removed-method", ("bind",), signs.refused_call),
@@ -198,7 +234,14 @@ PROBES = {
         Probe("mixed-precision-mismatch", ("bind", "load", "train"), signs.scaler_fails, gpu=True),
         Probe("already-quantized", ("load",), signs.ignored_quantization),
         Probe("lora-targets", ("load", "train"), signs.unmatched_targets),
-        Probe("pickle-weights", ("bind", "load"), signs.pickled, repository="pickle", still=signs.still_pickled),
+        Probe(
+            "pickle-weights",
+            ("bind", "load"),
+            signs.pickled,
+            repository="pickle",
+            still=signs.still_pickled,
+            alone=True,
+        ),
         Probe("nothing-quantized", ("load",), signs.little_quantized, signs.quantized_gain),
     )
 }

@@ -119,7 +119,12 @@ def _says_something(result: Result, *, gpu: bool) -> bool:
 
 
 def _named(case: Case, name: str) -> Case:
-    others = replace(case.others, path=name) if case.others else None
+    make = case.others
+
+    def others() -> Case | None:
+        made = make() if make else None
+        return replace(made, path=name) if made else None
+
     return replace(case, path=name, others=others)
 
 

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import json
 import pickle
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from hflint.verify.libraries import library
+from hflint.verify.twin import SENTENCES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -18,6 +20,9 @@ if TYPE_CHECKING:
 
     from hflint.verify.setup import Setup
 
+# That transformers 5 asks for, by form of quantization.
+LIBRARIES = {"gptq": ("optimum", "gptqmodel"), "awq": ("gptqmodel",)}
+GROUP = 32  # weights that share a scale: a twin's rows are too short for the usual 128
 MARK = "unpickled"  # the folder that code in a pickle makes where it runs: the run's own
 _CLASSES = "transformers_modules"  # the package that transformers puts a repository's code into
 _CONFIG, _MODEL, _TOKENIZER = "configuration_own", "modeling_own", "tokenization_own"
@@ -90,40 +95,57 @@ class _Mark:
 
 
 def add_pickle(folder: Path, model: Any) -> None:
-    """The same weights as a pickle beside the safetensors; and a second repository, `marked`, whose pickle holds code."""
-    torch = library("torch")
-    torch.save(model.state_dict(), folder / "pytorch_model.bin")
+    """The same weights as a pickle beside the safetensors."""
+    library("torch").save(model.state_dict(), folder / "pytorch_model.bin")
+
+
+def add_marked(folder: Path, model: Any) -> None:
+    """A second repository, `marked`, whose pickle holds code."""
     marked = folder / "marked"
     marked.mkdir()
     config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     for name in ("dtype", "torch_dtype"):
         config.pop(name, None)  # without one, transformers 5 looks into the file with `weights_only` as written
     _write(marked / "config.json", json.dumps(config))
-    torch.save({**model.state_dict(), "hflint_mark": _Mark()}, marked / "pytorch_model.bin", pickle_module=pickle)
+    weights = {**model.state_dict(), "hflint_mark": _Mark()}
+    library("torch").save(weights, marked / "pytorch_model.bin", pickle_module=pickle)
 
 
 # --- quantized weights ------------------------------------------------------------------------------------------------
 
 
-def store_quantized(folder: Path, model_class: Any, method: str, described: Mapping[str, Any] | None) -> None:
+def is_made(method: str) -> bool:
+    """Whether weights of this form are made here; of others there is no more than what config.json says."""
+    return method == "bitsandbytes" or (method == "gptq" and all(map(find_spec, LIBRARIES["gptq"])))
+
+
+def store_quantized(
+    folder: Path, model_class: Any, method: str, described: Mapping[str, Any] | None, tokenizer: Any
+) -> None:
     """Let a saved model be one that is stored quantized.
 
-    bitsandbytes' is made as it is by those who publish one. Others are described only: their layers are the business of
-    libraries that load them.
+    bitsandbytes' and, where its libraries are, GPTQ's weights are made as they are by those who publish some.
 
     Raises:
         MissingError: bitsandbytes is not installed.
     """
-    if method == "bitsandbytes":
-        library("bitsandbytes")
-        config = library("transformers").BitsAndBytesConfig(load_in_4bit=True, bnb_4bit_quant_type="nf4")
-        quantized = model_class.from_pretrained(str(folder), quantization_config=config)
-        for file in folder.glob("model*.safetensors"):
-            file.unlink()
-        quantized.save_pretrained(folder)
-    else:
-        said = dict(described or {"quant_method": method, **_STORED.get(method, {})})
+    said = dict(described or {"quant_method": method, **_STORED.get(method, {})})
+    if (said.get("group_size") or 0) > GROUP:
+        said["group_size"] = GROUP
+    if not is_made(method):
         _change(folder / "config.json", quantization_config={"quant_method": method, **said})
+        return
+    transformers = library("transformers")
+    if method == "gptq":
+        known = {name: said[name] for name in ("bits", "group_size", "desc_act", "sym") if name in said}
+        config = transformers.GPTQConfig(**known, dataset=list(SENTENCES), tokenizer=tokenizer)
+    else:
+        library("bitsandbytes")
+        config = transformers.BitsAndBytesConfig(load_in_4bit=True, bnb_4bit_quant_type="nf4")
+    quantized = model_class.from_pretrained(str(folder), quantization_config=config)
+    for file in folder.glob("model*.safetensors"):
+        file.unlink()
+    quantized.save_pretrained(folder)
 
 
 def _change(path: Path, **fields: Any) -> None:

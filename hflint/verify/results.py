@@ -11,7 +11,7 @@ from hflint.verify.codec import CodecError, from_json, to_json
 from hflint.verify.outcome import Outcome, Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from hflint.verify.setup import Setup
 
@@ -25,7 +25,8 @@ class Case:
     line: int
     before: Setup
     after: Setup | None = None
-    others: Case | None = None  # the same with the file's other findings mended, for where these are in the way
+    # Makes the same with the file's other findings mended, for where these are in the way.
+    others: Callable[[], Case | None] | None = None
 
 
 @dataclass

@@ -8,9 +8,9 @@ import time
 import warnings
 from typing import TYPE_CHECKING, Any
 
-from hflint.verify import bind, generate, load, locate, measure, train
+from hflint.verify import bind, generate, load, locate, measure, repeat, train
 from hflint.verify.codec import from_json, to_json
-from hflint.verify.libraries import MissingError, UnavailableError, library, one_line
+from hflint.verify.libraries import MissingError, UnavailableError, is_absence, library, one_line
 from hflint.verify.outcome import Outcome, Plan, Raised, Warned
 from hflint.verify.setup import Setup
 
@@ -76,7 +76,7 @@ class Run:
 
     def _raised(self, error: Exception, phase: str) -> None:
         text = str(error).strip()
-        if isinstance(error, ImportError) and "pip install" in text:  # transformers' words for a missing extra
+        if is_absence(error):
             self.outcome.status, self.outcome.reason = "missing", one_line(error)
             return
         memory = isinstance(error, MemoryError) or "out of memory" in text.lower() or "can't allocate memory" in text
@@ -152,6 +152,9 @@ def _phases(run: Run) -> None:
             run.outcome.bindings += tuple(bind.check_loaded(setup, {"tokenizer": run.tokenizer, "model": run.model}))
         if run.plan.until_bound and _is_bound(run):
             return
+    if run.plan.repeated and any(map(repeat.is_open, run.outcome.bindings)):
+        with run.phase("bind"):
+            repeat.settle(run)
     if run.wants("tokenize") and setup.tokenizer_calls:
         with run.phase("tokenize"):
             generate.tokenize(run)

@@ -105,9 +105,10 @@ class Session:
 
     def _case(self, case: Case, done: Mapping[str, Result], progress: Progress | None) -> Result:
         blank = not_run(case)
-        for key in (blank.key, not_run(case.others).key if case.others else ""):
-            if key in done:
-                return done[key]
+        if blank.key in done:
+            return done[blank.key]
+        if done and case.others and (others := case.others()) and (key := not_run(others).key) in done:
+            return done[key]
         probe = probes.find_probe(case.rule)
         if probe is None:
             blank.verdict = Verdict(probes.CANNOT_TELL, reason=f"{case.rule} has no probe")
@@ -118,7 +119,8 @@ class Session:
             said = progress or (lambda *_: None)
             blank.before = worker.run(case.before, plan, lambda event: said(case, "before", event))
             if case.after is not None and not _is_idle(blank.before):
-                blank.after = worker.run(case.after, plan, lambda event: said(case, "after", event))
+                fixed = probe.plan(self.plan, fixed=True)
+                blank.after = worker.run(case.after, fixed, lambda event: said(case, "after", event))
         except CodecError as error:
             blank.verdict = Verdict(probes.CANNOT_TELL, reason=f"the worker's answer was not understood: {error}")
             return blank
@@ -132,7 +134,7 @@ class Session:
     ) -> Result:
         """The case with the file's other findings mended, where something else than the claim raised."""
         probe = probes.find_probe(case.rule)
-        if probe is None or case.others is None:
+        if probe is None:
             return first
         unrelated = [
             outcome
@@ -141,7 +143,10 @@ class Session:
         ]
         if not unrelated or first.verdict.verdict not in (probes.CANNOT_TELL, probes.FIX_FAILS):
             return first
-        again = self._case(case.others, done, progress)
+        others = case.others() if case.others else None
+        if others is None:
+            return first
+        again = self._case(others, done, progress)
         held = (probes.CONFIRMED, probes.IMPROVED)
         told = (*held, probes.NOT_REPRODUCED) if first.verdict.verdict == probes.CANNOT_TELL else held
         better = first.verdict.verdict == probes.CANNOT_TELL and again.before.status == "ok"

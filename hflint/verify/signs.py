@@ -78,6 +78,15 @@ def renamed_argument(outcome: Outcome) -> str | None:
     return refused_call(outcome) or next(warned, None)
 
 
+def both_names(before: Outcome, after: Outcome) -> str | None:
+    """The call makes something else with the keyword than without, and the same by its new name."""
+    for old, new in zip(before.bindings, after.bindings, strict=False):
+        if old.get("made") and old["made"] == new.get("made"):
+            names = " and ".join(f"`{name}`" for one in (old, new) for name in one["names"])
+            return f"nothing warns of it yet: {old['what']} makes the same with {names}"
+    return None
+
+
 def _smaller(before: int | None, after: int | None, what: str) -> str | None:
     if not before or not after or after >= before:
         return None

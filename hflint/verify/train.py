@@ -49,6 +49,8 @@ def _by_hand(run: Run) -> None:
     torch = library("torch")
     ids = torch.tensor([_ids(run, text)[: _length(run)] for text in SENTENCES[:2]], device=run.model.device)
     parameters = [p for p in run.model.parameters() if p.requires_grad]
+    if not parameters:  # an adapter loaded to be used
+        return
     optimizer = torch.optim.AdamW(parameters, lr=1e-3)
     run.model.train()
     for step in range(run.plan.steps):

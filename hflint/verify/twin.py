@@ -38,7 +38,9 @@ CHAT_TEMPLATE = (
 )
 # The architecture that stands in where nothing is known of a model but the class that loads it.
 STAND_INS = (
-    ("Seq2Seq", "t5"), ("CausalLM", "llama"), ("MaskedLM", "bert"), ("Classification", "bert"), ("QuestionAnswering", "bert"),
+    ("SpeechSeq2Seq", "whisper"), ("CTC", "wav2vec2"), ("Audio", "wav2vec2"), ("ImageClassification", "vit"),
+    ("ImageTextToText", "llava"), ("Vision2Seq", "llava"), ("Seq2Seq", "t5"), ("CausalLM", "llama"), ("MaskedLM", "bert"),
+    ("Classification", "bert"), ("QuestionAnswering", "bert"),
 )  # fmt: skip
 _DROPPED = (
     "transformers_version",
@@ -53,8 +55,22 @@ _PRETRAIN_STEPS = 150
 
 
 def stand_in(loader: str) -> str:
-    """A model type for a class of which nothing else is known."""
-    return next((kind for part, kind in STAND_INS if part in loader), "llama" if "LM" in loader else "bert")
+    """A model type for a class of which nothing else is known: its own, else one of its kind."""
+    kind = next((kind for part, kind in STAND_INS if part in loader), "llama" if "LM" in loader else "bert")
+    return own_type(loader) or kind
+
+
+def own_type(loader: str) -> str:
+    """The model type that a class is of; empty for those of any, such as the Auto classes."""
+    return str(getattr(config_class(loader), "model_type", ""))
+
+
+def config_class(loader: str) -> Any:
+    """The configuration class of a model class; None for those of any, and for what is not there."""
+    try:
+        return getattr(getattr(library("transformers"), loader or "AutoModel", None), "config_class", None)
+    except ImportError:  # one that needs another library
+        return None
 
 
 def full_config(model_type: str, config: Mapping[str, Any] | None = None) -> Any:

@@ -291,7 +291,9 @@ def test_a_claim_about_other_versions_is_not_held_against_those_installed(run):
         other, text, rule = "5.23.0", VISION, "removed-import"
     result = run(program(text), "--select", rule, "--target", f"transformers=={other}")
     assert result.exit_code == 2
-    assert f"found for transformers {other}; {version('transformers')} is installed" in " ".join(result.stdout.split())
+    assert f"found for transformers {other}, not for {version('transformers')}, which is installed" in " ".join(
+        result.stdout.split()
+    )
 
 
 # --- what is not run --------------------------------------------------------------------------------------------------

@@ -137,6 +137,56 @@ def test_each_keyword_is_held_against_the_signature_alone(cases):
     assert second.after.bindings[0].kwargs == {}
 
 
+def test_a_keyword_that_a_table_brings_is_held_against_the_signature(cases):
+    text = (
+        "from transformers import TrainingArguments\n"
+        'settings = {"output_dir": "out", "overwrite_output_dir": True}\n'
+        "args = TrainingArguments(**settings)\n"
+    )
+    (case,) = cases(text, ["removed-argument"])
+    assert case.before.bindings[0].kwargs == {"output_dir": "out", "overwrite_output_dir": True}
+
+
+def test_a_keyword_in_question_is_given_whatever_its_value(cases):
+    text = (
+        "from transformers import AutoModelForCausalLM\n"
+        "def load(flag, dtype):\n"
+        '    return AutoModelForCausalLM.from_pretrained("gpt2", load_in_8bit=flag, torch_dtype=dtype, revision=dtype)\n'
+    )
+    removed, renamed = cases(text, ["removed-argument", "renamed-argument"])
+    assert removed.before.model.kwargs == {"load_in_8bit": True}  # and nothing that is not in question
+    assert "model.load_in_8bit" in removed.before.assumed
+    assert renamed.before.model.kwargs == {"torch_dtype": "torch.float16"}
+    assert renamed.after.model.kwargs == {"dtype": "torch.float16"}
+
+
+def test_a_claim_about_a_load_is_run_without_what_is_done_with_it_later(cases):
+    text = (
+        "from transformers import AutoModelForCausalLM, AutoTokenizer, Trainer, TrainingArguments\n"
+        'tokenizer = AutoTokenizer.from_pretrained("gpt2", use_fast=False)\n'
+        'model = AutoModelForCausalLM.from_pretrained("gpt2", torch_dtype="auto").half()\n'
+        "model.config.use_cache = False\n"
+        'Trainer(model, TrainingArguments("out"), train_dataset=data).train()\n'
+    )
+    fast, dtype = cases(text, ["removed-argument", "renamed-argument"])
+    assert (fast.before.model, fast.before.tokenizer.kwargs) == (None, {"use_fast": False})
+    assert dtype.before.model.kwargs == {"torch_dtype": "auto"}
+    assert (dtype.before.model.calls, dtype.before.model.attributes) == ((), {})
+    assert (dtype.before.tokenizer, dtype.before.training) == (None, None)
+
+
+def test_of_several_classes_the_first_is_loaded(cases):
+    text = (
+        "from transformers import BloomForCausalLM, LlamaForCausalLM\n"
+        'kinds = {"llama": LlamaForCausalLM, "bloom": BloomForCausalLM}\n'
+        "def load(kind):\n"
+        '    return kinds[kind].from_pretrained("some/model", torch_dtype="auto")\n'
+    )
+    (case,) = cases(text, ["renamed-argument"])
+    assert case.before.model.loader == "LlamaForCausalLM"
+    assert "model.loader" in case.before.assumed
+
+
 def test_the_other_findings_can_be_mended_on_both_sides(cases):
     text = (
         "from transformers import AutoTokenizer, TrainingArguments\n"
@@ -146,9 +196,9 @@ def test_the_other_findings_can_be_mended_on_both_sides(cases):
     case = next(one for one in cases(text) if one.rule == "missing-pad-token")
     assert "use_auth_token" in case.before.tokenizer.kwargs
     assert "use_auth_token" in case.after.tokenizer.kwargs
-    assert "use_auth_token" not in case.others.before.tokenizer.kwargs
-    assert "pad_token" not in case.others.before.tokenizer.attributes
-    assert "pad_token" in case.others.after.tokenizer.attributes
+    assert "use_auth_token" not in case.others().before.tokenizer.kwargs
+    assert "pad_token" not in case.others().before.tokenizer.attributes
+    assert "pad_token" in case.others().after.tokenizer.attributes
 
 
 def test_what_the_same_edits_mend_is_not_mended_before(cases):
@@ -162,9 +212,9 @@ def test_what_the_same_edits_mend_is_not_mended_before(cases):
     found = [one for one in cases(text) if one.rule == "missing-pad-token"]
     assert [one.line for one in found] == [3, 5]
     for one in found:
-        assert "pad_token" not in one.others.before.tokenizer.attributes
-        assert "pad_token" in one.others.after.tokenizer.attributes
-    assert "eval_strategy" in found[1].others.after.training.arguments
+        assert "pad_token" not in one.others().before.tokenizer.attributes
+        assert "pad_token" in one.others().after.tokenizer.attributes
+    assert "eval_strategy" in found[1].others().after.training.arguments
 
 
 def test_of_findings_that_say_the_same_each_is_its_own(cases):
@@ -174,7 +224,7 @@ def test_of_findings_that_say_the_same_each_is_its_own(cases):
         'model = AutoModelForCausalLM.from_pretrained("tiiuae/falcon-7b", trust_remote_code=True)\n'
         'args = TrainingArguments("out", evaluation_strategy="epoch")\n'
     )
-    found = [one.others for one in cases(text) if one.rule == "unnecessary-remote-code"]
+    found = [one.others() for one in cases(text) if one.rule == "unnecessary-remote-code"]
     assert [one.before.bindings[0].target.rpartition(".")[2] for one in found] == [
         "AutoTokenizer",
         "AutoModelForCausalLM",

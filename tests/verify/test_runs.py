@@ -197,12 +197,47 @@ def test_pipelines_and_chat_templates(run_setup):
     pipeline = parts.Pipeline("text-generation", {"device": 0}, {"max_new_tokens": 4, "batch_size": 2}, batch=True)
     outcome = run_setup(Setup(tokenizer=Tokenizer(facts=PAD), pipeline=pipeline))
     assert outcome.status == "ok", outcome.reason
-    assert outcome.notes == ("device=0 needs a GPU: run on the CPU",)
+    assert outcome.notes == ("device=0 is not there: run on the CPU",)
     chat = parts.ChatTemplate({"tokenize": False}, retokenized={"return_tensors": "pt"})
     double = run_setup(
         Setup(model=model(), tokenizer=Tokenizer(facts=parts.TokenizerFacts(adds_bos=True)), chat_template=chat)
     )
     assert double.chat["bos"] == 2
+
+
+def test_an_accelerator_that_is_not_there_is_left_out(run_setup):
+    moved = replace(model(kwargs={"device_map": {"": "mps"}}), calls=(parts.MethodCall("to", ("mps",)),))
+    outcome = run_setup(Setup(model=moved), ("load",))
+    assert outcome.status == "ok", outcome.reason
+    assert outcome.notes[0].startswith("device_map={'': 'mps'} is not there: run on the ")
+    assert outcome.notes[1:] == ("model.to(...) to an accelerator was left out: it is not there",)
+
+
+@pytest.mark.parametrize(
+    ("loader", "twin"),
+    [
+        ("AutoModelForSpeechSeq2Seq", "whisper"),
+        ("AutoModelForImageClassification", "vit"),
+        ("BloomForCausalLM", "bloom"),
+        ("LlavaForConditionalGeneration", "llava"),
+    ],
+)
+def test_what_nothing_is_known_of_is_of_its_class(run_setup, loader, twin):
+    outcome = run_setup(Setup(model=parts.Model(loader=loader)), ("load",))
+    assert outcome.status == "ok", outcome.reason
+    assert outcome.model.startswith(f"twin of {twin} ")
+
+
+def test_a_class_loads_its_own_architecture_whatever_the_checkpoint_is_of(run_setup):
+    outcome = run_setup(Setup(model=model("bloom", "LlamaForCausalLM")), ("load",))
+    assert (outcome.status, outcome.model.partition(" (")[0]) == ("ok", "twin of llama"), outcome
+    family = run_setup(Setup(model=model("mistral", "AutoModelForCausalLM")), ("load",))
+    assert family.model.startswith("twin of mistral")
+
+
+def test_a_program_that_reads_pickles_only_finds_one(run_setup):
+    outcome = run_setup(Setup(model=model(kwargs={"use_safetensors": False})), ("load",))
+    assert (outcome.status, set(outcome.pickles)) == ("ok", {"pytorch_model.bin"}), outcome
 
 
 def test_a_tokenizer_call_is_made_as_written(run_setup):

@@ -167,7 +167,7 @@ def test_a_killed_worker_is_started_again(session):
         (Setup(model=Model(id="acme/custom")), {"model": "real"}, "needs its own code"),
         (Setup(model=model("no-such-type")), {}, "has no model type 'no-such-type'"),
         (Setup(model=model()), {"device": "cuda"}, "there is no CUDA device"),
-        (Setup(model=model(), quantization=Quantization("GPTQConfig", {"bits": 4})), {}, "requires optimum"),
+        (Setup(model=model(), quantization=Quantization("QuarkConfig")), {}, "quark"),
     ],
 )
 def test_what_is_not_there_is_said_in_one_line(run_setup, setup, plan, reason):
