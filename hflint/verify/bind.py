@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hflint.verify import decorated
-from hflint.verify.libraries import MissingError, attribute, library, one_line, versions
+from hflint.verify.libraries import MissingError, attribute, is_absence, library, one_line, versions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -90,6 +90,8 @@ def _record(what: str, test: Callable[[], str]) -> dict[str, Any]:
     except MissingError:
         raise
     except Exception as error:  # noqa: BLE001 - what it raises is the evidence
+        if is_absence(error):
+            raise MissingError(one_line(error)) from None
         return {"what": what, "ok": False, "text": f"{type(error).__name__}: {one_line(error)}"}
     return {"what": what, "ok": None if open_ended else True, "text": open_ended}
 
@@ -111,10 +113,12 @@ def _bind(binding: Binding, target: Any, device: str, dropped: list[str]) -> str
     dropped += filter(None, lost.values())
     left = {name: value for name, value in binding.kwargs.items() if name not in lost}
     _take(signature, [None] * (binding.positional + _has_self(binding, target, function)), left)
+    if unseen := [name for name, said in lost.items() if said is None]:
+        return f"a decorator may take {', '.join(unseen)}"
     if open_ended := sorted(unnamed & set(left)):
-        return "its signature takes any keyword, so " + ", ".join(open_ended)
+        return f"its signature takes any keyword, so {', '.join(open_ended)}, which something reads"
     if binding.made is not None and set(binding.made) <= set(signature.parameters):
-        _make(function, binding.made, device)
+        return _made(function, binding, device)
     return ""
 
 
@@ -140,6 +144,17 @@ def _take(signature: inspect.Signature, positional: list[None], kwargs: Mapping[
         if "missing a required" not in str(error):
             raise
         signature.bind_partial(*positional, **kwargs)
+
+
+def _made(function: Any, binding: Binding, device: str) -> str:
+    """Empty where a configuration can be made as written, or is refused for a keyword in question, which is raised."""
+    try:
+        _make(function, binding.made or {}, device)
+    except Exception as error:
+        if any(re.search(rf"\b{re.escape(name)}\b", str(error)) for name in binding.kwargs):
+            raise
+        return f"what it makes says something else: {type(error).__name__}: {one_line(error)}"
+    return ""
 
 
 def _make(function: Any, kwargs: Mapping[str, Any], device: str) -> None:

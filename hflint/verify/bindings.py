@@ -77,6 +77,8 @@ def bindings(linked: Linked, plain: Plain, focus: frozenset[str] | None) -> Iter
             kwargs = _keywords(one, plain, focus)
             if method in _METHODS:
                 yield Binding(target, method, kwargs=kwargs)
+            elif one.custom_class is not None:
+                continue  # the signature is the program's own
             elif isinstance(one, _MADE):
                 yield Binding(one.callee, kwargs=kwargs, made=plain.arguments(one, one.name))
             else:

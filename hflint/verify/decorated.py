@@ -13,13 +13,18 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 
-def lost(function: Any, keywords: Mapping[str, Any]) -> dict[str, str]:
-    """The keywords that decorators do not hand on, each with what they say: empty for one that goes on under another name."""
-    found = {}
-    for name, value in keywords.items():
+def lost(function: Any, keywords: Mapping[str, Any]) -> dict[str, str | None]:
+    """The keywords that decorators keep from a function.
+
+    Each with what they say when they drop it; empty for one that goes on under another name, and None where what becomes
+    of it is not seen.
+    """
+    found: dict[str, str | None] = {}
+    outer = function.__init__ if inspect.isclass(function) else function
+    for name, value in keywords.items() if hasattr(outer, "__wrapped__") else ():
         arrived, said = _through(function, name, object() if value is None else value)
-        if arrived is not None and name not in arrived:
-            found[name] = "" if arrived else said or f"a decorator takes `{name}` and hands nothing on"
+        if arrived is None or name not in arrived:
+            found[name] = "" if arrived else said if said and name in said else None
     return found
 
 
@@ -44,7 +49,7 @@ def _through(function: Any, name: str, value: Any) -> tuple[dict[str, Any] | Non
         cell.cell_contents = inner
     for warning in said:
         warnings.warn(warning.message, stacklevel=2)
-    return (arrived[0], one_line(Warning(said[0].message)) if said else "") if arrived else (None, "")
+    return (arrived[0] if arrived else None), (one_line(Warning(said[0].message)) if said else "")
 
 
 def _holds(cell: Any, thing: Any) -> bool:

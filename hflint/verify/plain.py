@@ -6,17 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 from hflint.semantics.objects import LibraryCall, Load, ModelBuild, ModelLoad, Object, Part, TokenizerLoad
 from hflint.semantics.values import MISSING, Items, OneOf, Symbol, Table, Value, likely
+from hflint.verify.setup import made_up
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
 _UPPER = ("TaskType", "PeftType")  # enums whose values are their names
 _LOWER = ("IntervalStrategy", "SchedulerType", "PaddingStrategy")  # whose values are their names in small letters
-_MADE_UP = {
-    "torch_dtype": "torch.float16",
-    "dtype": "torch.float16",
-    "device_map": "auto",
-}  # for an unknown value; others become True
 _REFERENCES = ((TokenizerLoad, "tokenizer"), (ModelLoad, "model"), (ModelBuild, "model"))
 
 
@@ -62,8 +58,8 @@ class Plain:
         }
         if isinstance(call, Load) and any(one is call for one in self.calls):
             for name in self.asked & found.keys():
-                if found[name] is MISSING:
-                    found[name] = _MADE_UP.get(name, True)
+                if found[name] is MISSING and (value := made_up(name)) is not None:
+                    found[name] = value
                     self.assumed.append(f"{place}.{name}")
         return {name: value for name, value in found.items() if value is not MISSING}
 

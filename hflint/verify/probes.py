@@ -141,7 +141,7 @@ def _is_load(binding: Mapping[str, Any]) -> bool:
 
 def _unknown_calls(outcome: Outcome) -> str:
     open_ended = [str(b["text"]) for b in outcome.bindings if b.get("ok") is None]
-    return f"the call is taken: {open_ended[0]}, which something reads" if open_ended else ""
+    return f"the call is taken: {open_ended[0]}" if open_ended else ""
 
 
 PROBES = {

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from hflint.verify import bind, load
 from hflint.verify.libraries import MissingError, UnavailableError, library, one_line
-from hflint.verify.setup import Tokenizer
+from hflint.verify.setup import DTYPES, Tokenizer, made_up
 from hflint.verify.twin import SENTENCES
 
 if TYPE_CHECKING:
@@ -26,8 +26,9 @@ if TYPE_CHECKING:
     from hflint.verify.setup import Binding
 
 Make = Callable[["Mapping[str, Any]"], Any]  # what a call with these keywords makes, as something that can be compared
-# About the Hub or what is downloaded from it: no difference shows where nothing is.
-_OF_THE_HUB = load.WHENCE | {"use_auth_token", "resume_download", "mirror"}
+# About the Hub, what is downloaded from it, or code that is there: no difference shows where nothing is.
+_OF_THE_HUB = load.WHENCE | {"use_auth_token", "resume_download", "mirror", "trust_remote_code", "code_revision"}
+_OF_DATASETS = {"trust_remote_code", "use_auth_token", "task", "ignore_verifications"}
 _BERTS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 _ADDRESS = re.compile(r" at 0x[0-9a-f]+")
 
@@ -49,7 +50,9 @@ def _settled(run: Run, record: Mapping[str, Any], binding: Binding | None) -> Ma
         return record
     names = [name for name in binding.kwargs if name in str(record["text"])]
     hub = binding.method == "from_pretrained" and not _OF_THE_HUB.isdisjoint(names)
-    written = {name: True if binding.kwargs[name] is None else binding.kwargs[name] for name in names}
+    written = {name: made_up(name) if binding.kwargs[name] is None else binding.kwargs[name] for name in names}
+    if None in written.values():
+        return record
     try:
         without = make({})
         given = make(load.resolve(written, {}))
@@ -84,7 +87,7 @@ def _distinct(make: Make, names: list[str], given: Any, without: Any) -> str:
     The type of the weights may be written as it is anyway: then others are tried.
     """
     tries = [given]
-    if given == without and len(names) == 1 and names[0] in ("dtype", "torch_dtype"):
+    if given == without and len(names) == 1 and names[0] in DTYPES:
         torch = library("torch")
         tries += [make({names[0]: dtype}) for dtype in (torch.float16, torch.bfloat16)]
     other = next((one for one in tries if one != without), None)
@@ -96,15 +99,15 @@ def _maker(run: Run, binding: Binding) -> Make | None:
     name = binding.target.rpartition(".")[2]
     if binding.target in bind.LOADED and binding.method == "save_pretrained":
         return _saving(run, run.tokenizer if binding.target == "tokenizer" else run.model)
-    if binding.target == "datasets.load_dataset":
-        return _rows(run)
+    if binding.target == "datasets.load_dataset" and _OF_DATASETS.issuperset(binding.kwargs):
+        return _rows(run)  # of others it takes what the builder has, and which one that is is not known
     if binding.method == "from_pretrained" and run.sources is not None:
         if "Tokenizer" in name and run.setup.tokenizer:
             return _tokenizer(run)
         if "Config" not in name and run.setup.model and run.model is not None:
             return _model(run)
-    if binding.target == "transformers.AutoConfig" and binding.method == "from_pretrained":
-        return _config(run)
+    if binding.target == "transformers.AutoConfig" and _OF_THE_HUB.issuperset(binding.kwargs):
+        return _config(run)  # of others it takes what an architecture has, and which one that is is not known
     if binding.made is not None:
         return lambda kwargs: _fields(bind.find(binding.target)(**{**_others(binding), **kwargs}))
     return None

@@ -168,7 +168,8 @@ def table(results: Sequence[Result]) -> Table:
     for column in COLUMNS:
         made.add_column(column, no_wrap=True)
     for row in rows(results):
-        cells = [Text(shorten(cell, CELL)) for cell in row]
+        rule, where, *others = row
+        cells = [Text(rule), Text(where), *(Text(shorten(cell, CELL)) for cell in others)]
         cells[4].stylize(STYLES[row[4]])
         made.add_row(*cells)
     return made

@@ -6,6 +6,7 @@ Values are as the program writes them, made JSON-friendly: `torch.bfloat16` is t
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -14,6 +15,9 @@ from hflint.verify.codec import CodecError, from_json, to_json
 
 VERSION = 1
 Kwargs = Mapping[str, Any]
+DTYPES = ("dtype", "torch_dtype")
+# Names of what is on or off: some value can be given where that of the program is not known.
+_FLAG = re.compile(r"(use|is|from|low|safe|return|add|do|with|force|load_in|trust|keep|clean|legacy)(_|$)")
 
 
 @dataclass(frozen=True)
@@ -204,3 +208,8 @@ class Setup:
         if data.get("version") != VERSION:
             raise CodecError(f"Setup: version {data.get('version')!r} is not {VERSION}")
         return from_json(cls, {key: value for key, value in data.items() if key != "version"})
+
+
+def made_up(name: str) -> Any:
+    """Some value for a keyword of which only the name is known; None where none can be told."""
+    return "torch.float16" if name in DTYPES else True if _FLAG.match(name) else None

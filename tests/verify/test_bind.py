@@ -35,6 +35,21 @@ class Trainer:
         self.processing_class = processing_class
 
 
+def keeps(function):
+    @functools.wraps(function)
+    def wrapper(self, **kwargs):
+        known = {name: kwargs.pop(name) for name in list(kwargs) if name == "layers"}
+        function(self, **known)
+        vars(self).update(kwargs)
+    return wrapper
+
+
+class Config:
+    @keeps
+    def __init__(self, layers=2):
+        self.layers = layers
+
+
 class Arguments:
     def __init__(self, output_dir, fp16=False, bf16=False, use_cpu=False):
         if fp16 and bf16:
@@ -68,6 +83,7 @@ def made(tmp_path, monkeypatch):
         ("fakelib.Trainer", "", {"processing_class": None}, True),
         ("fakelib.Trainer", "", {"other": None}, False),
         ("fakelib.Trainer", "", {"tokenizer": None}, True),  # a decorator takes it, whatever the signature says
+        ("fakelib.Config", "", {"heads": None}, None),  # and one that keeps it may do something with it
         ("fakelib.Trainer", "processing_class", {}, True),  # set on instances only
         ("fakelib.Trainer", "tokenizer", {}, False),
         ("fakelib.load", "", {"token": None}, None),

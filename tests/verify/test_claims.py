@@ -346,6 +346,14 @@ def test_an_old_name_that_is_taken_without_a_word(verdict, written):
         loads_with(attn_implementation="eager"),
         loads_with("AutoTokenizer", padding_side="left"),
         Setup(bindings=(Binding("datasets.load_dataset", kwargs={"num_proc": None}),)),
+        # Nothing can be said of these without what they are about: code on the Hub, another builder, an object.
+        loads_with(trust_remote_code=True),
+        loads_with("AutoTokenizer", revision="main"),
+        loads_with(config=None),
+        Setup(bindings=(Binding("datasets.load_dataset", kwargs={"skiprows": 1}),)),
+        Setup(bindings=(Binding("transformers.AutoConfig", "from_pretrained", kwargs={"vision_config": {}}),)),
+        Setup(bindings=(Binding("transformers.GPT2Config", kwargs={"num_key_value_heads": 2}),)),
+        made("peft.AdaLoraConfig", lora_alpha=32),
     ],
 )
 def test_a_keyword_that_makes_one(verdict, setup):
