@@ -47,8 +47,13 @@ def _project(block: Block, page: Page) -> Project:
         **({"target-gpu": block.target_gpu} if block.target_gpu else {}),
     }
     project = Project(_NOWHERE, load_settings(_NOWHERE, isolated=True, overrides=overrides), isolated=True)
-    if block.lock:
-        project.models = Models([LockFile(_NOWHERE / LOCK, block.lock.encode())])
+    lock_models(project, block)
     named = project_versions(_NOWHERE, target)
     project.versions = Versions({named[library].library: named[library] for library in target})
     return project
+
+
+def lock_models(project: Project, block: Block) -> None:
+    """Give a block's project the lock that its page shows for it."""
+    if block.lock:
+        project.models = Models([LockFile(_NOWHERE / LOCK, block.lock.encode())])

@@ -126,7 +126,9 @@ def installed(project: Project, environment: Mapping[str, Any]) -> Project:
         for name, version in environment.get("libraries", {}).items()
         if canonicalize_name(name) in known
     }
-    return Project(project.folder, replace(project.settings, target=Table({**project.settings.target, **libraries})))
+    made = Project(project.folder, replace(project.settings, target=Table({**project.settings.target, **libraries})))
+    made.models = project.models
+    return made
 
 
 def _not_claimed(case: Case, project: Project, here: Project) -> Result:

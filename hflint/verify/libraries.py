@@ -23,6 +23,8 @@ KNOWN = (
     "datasets",
     "tokenizers",
     "huggingface_hub",
+    "optimum",
+    "gptqmodel",
 )
 
 

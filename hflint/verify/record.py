@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from hflint.evidence import Evidence, evidence_folder, read_record, write_record
-from hflint.examples import check_block
+from hflint.examples import check_block, lock_models
 from hflint.exits import OK, complain
 from hflint.facts.versions import Versions, project_versions
 from hflint.pages import all_pages
@@ -22,6 +22,7 @@ from hflint.verify.cases import cases_of
 from hflint.verify.claims import holds, installed
 from hflint.verify.probes import find_probe
 from hflint.verify.report import brief
+from hflint.verify.repositories import LIBRARIES
 from hflint.verify.results import Case, exit_code
 from hflint.verify.signs import size
 from hflint.verifying import opened, show, verified, write
@@ -132,6 +133,7 @@ def _project(block: Block) -> Project:
     """The project of an example: what it does not name stands at its newest release, as in `hflint.examples`."""
     target = dict(parse_target(text) for text in block.target)
     project = Project(_NOWHERE, load_settings(_NOWHERE, isolated=True, overrides={"target": target}))
+    lock_models(project, block)
     named = project_versions(_NOWHERE, target)
     project.versions = Versions({named[library].library: named[library] for library in target})
     return project
@@ -180,7 +182,8 @@ def _calibration(result: Result) -> str:
 def _libraries(result: Result, environment: Mapping[str, Any]) -> dict[str, str]:
     """The versions of the libraries that a run used."""
     before = result.setups.get("before", {})
-    used = [*_ALWAYS, *(name for name, part in _WHERE_USED.items() if part in before)]
+    stored = before.get("model", {}).get("facts", {}).get("quantized", "")
+    used = [*_ALWAYS, *(name for name, part in _WHERE_USED.items() if part in before), *LIBRARIES.get(stored, ())]
     if before.get("training", {}).get("trainer", _OWN_TRAINERS[0]) not in _OWN_TRAINERS:
         used.append("trl")
     known = environment.get("libraries", {})
