@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from hflint.check import check_source
 from hflint.files import FileError, Source, source_from_bytes
+from hflint.findings import Severity
 from hflint.fix import apply_edits, fix_source, moved
 from hflint.semantics.build import SyntaxProblem, build_program
 from hflint.semantics.objects import Import, LibraryCall, NameUse, Object
@@ -82,13 +83,22 @@ class _Once:
 
 
 def _without_others(source: Source, finding: Finding, project: Project) -> Case | None:
-    """The case of a finding in the file where all others are mended; None where it is not found there any more."""
-    fixed = fix_source(source, lambda text: list(check_source(text, project).findings), unsafe=True, leave=finding)
-    if fixed.text == source.text or fixed.left is None:
-        return None
-    mended = replace(source, text=fixed.text)
-    case = _case(_view(build_program(mended, project.modules), fixed.left), fixed.left, project)
-    return replace(case, line=source.locate(finding.span.start).line) if case else None
+    """The case of a finding in the file where all others are mended; None where there are none.
+
+    Where it is not found there any more, for what mends another mends it too, only the errors are: these are in the way.
+    """
+    for kinds in (tuple(Severity), (Severity.ERROR,)):
+
+        def others(changed: Source, kinds: tuple[Severity, ...] = kinds) -> list[Finding]:
+            found = check_source(changed, project).findings
+            return [one for one in found if one.severity in kinds or one.code == finding.code]
+
+        fixed = fix_source(source, others, unsafe=True, leave=finding)
+        if fixed.text != source.text and fixed.left is not None:
+            mended = replace(source, text=fixed.text)
+            case = _case(_view(build_program(mended, project.modules), fixed.left), fixed.left, project)
+            return replace(case, line=source.locate(finding.span.start).line) if case else None
+    return None
 
 
 @dataclass(frozen=True)

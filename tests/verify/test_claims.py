@@ -312,7 +312,7 @@ def loads_with(loader="AutoModelForCausalLM", **kwargs):
     return Setup(model=model(loader=loader, kwargs=kwargs), bindings=(binding,))
 
 
-MAJOR = int(version("transformers").partition(".")[0])
+MAJOR = int(version("transformers").partition(".")[0]) if find_spec("transformers") else 5
 
 
 @pytest.mark.parametrize(

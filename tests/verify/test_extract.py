@@ -201,6 +201,40 @@ def test_the_other_findings_can_be_mended_on_both_sides(cases):
     assert "pad_token" in case.others().after.tokenizer.attributes
 
 
+def test_where_mending_all_others_mends_it_too_only_errors_are_mended(cases):
+    text = (
+        QLORA.replace("model = prepare_model_for_kbit_training(model)\n", "")
+        .replace("options.model", '"meta-llama/Llama-3.1-8B"')
+        .replace('"out", fp16=True', '"out", evaluation_strategy="epoch", bf16=True')
+    )
+    case = next(one for one in cases(text) if one.rule == "missing-gradient-checkpointing")
+    others = case.others()
+    assert "evaluation_strategy" in case.before.training.arguments
+    assert "eval_strategy" in others.before.training.arguments
+    assert others.before.adapter.preparation is None  # preparing for 4 bits turns checkpointing on
+    assert others.after.training.arguments["activation_checkpointing"] is True
+
+
+def test_a_claim_is_its_own_whatever_the_others_change_in_what_it_says(cases):
+    text = (
+        "from transformers import AutoModelForCausalLM, AutoTokenizer\n"
+        'tokenizer = AutoTokenizer.from_pretrained("gpt2", use_auth_token=True)\n'
+        'batch = tokenizer(["a", "b c"], padding=True)\n'
+        'model = AutoModelForCausalLM.from_pretrained("gpt2", load_in_8bit=True, load_in_4bit=False)\n'
+    )
+    found = [one for one in cases(text) if one.rule == "removed-argument"]
+    assert [next(iter(one.before.bindings[0].kwargs)) for one in found] == [
+        "use_auth_token",
+        "load_in_8bit",
+        "load_in_4bit",
+    ]
+    assert [next(iter(one.others().before.bindings[0].kwargs)) for one in found] == [
+        "use_auth_token",
+        "load_in_8bit",
+        "load_in_4bit",
+    ]
+
+
 def test_what_the_same_edits_mend_is_not_mended_before(cases):
     text = (
         "from transformers import AutoTokenizer, DataCollatorWithPadding, Trainer, TrainingArguments\n"

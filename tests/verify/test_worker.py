@@ -100,6 +100,7 @@ def test_a_run_that_gets_no_memory_is_a_verdict_of_one_line(session):
     assert fine.verdict.verdict == "confirmed"
 
 
+@pytest.mark.usefixtures("session")  # it says why where the libraries are missing
 def test_results_of_several_workers_come_in_order():
     imports = ("transformers.AdamW", "transformers.AutoModel", "transformers.NoSuchName", "transformers.AutoConfig")
     cases = [Case("removed-import", "a.py", n, Setup(imports=(name,))) for n, name in enumerate(imports, 1)]
