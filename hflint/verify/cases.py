@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from hflint.check import check_source
 from hflint.files import FileError, Source, source_from_bytes
-from hflint.findings import Severity
+from hflint.findings import Fix, Safety, Severity
 from hflint.fix import apply_edits, fix_source, moved
 from hflint.semantics.build import SyntaxProblem, build_program
 from hflint.semantics.objects import Import, LibraryCall, NameUse, Object
@@ -48,11 +48,12 @@ def cases_of(
     findings: Sequence[Finding],
     project: Project,
     wanted: Callable[[Finding], bool] = lambda _finding: True,
+    here: Project | None = None,
 ) -> Iterator[Case | Unverified]:
     """A case for each finding that is `wanted` and whose rule has a probe, in order; an `Unverified` for one without.
 
     A case's `others` makes the same finding's in the file where the other findings are mended on both sides: for
-    programs whose other defects are in the way.
+    programs whose other defects are in the way. They are mended for `here`, the project with what is installed.
     """
     program = build_program(source, project.modules)
     for finding in filter(wanted, findings):
@@ -61,8 +62,8 @@ def cases_of(
             yield Unverified(finding.name, source.name, line, NO_PROBE)
             continue
         case = _case(_view(program, finding), finding, project)
-        if case is not None and any(other is not finding and other.fix for other in findings):
-            case = replace(case, others=_Once(partial(_without_others, source, finding, project)))
+        if case is not None and len(findings) > 1:
+            case = replace(case, others=_Once(partial(_without_others, source, finding, project, here or project)))
         yield case or Unverified(finding.name, source.name, line, "its fix does not leave a program that can be read")
 
 
@@ -82,23 +83,41 @@ class _Once:
             return self.made[0]
 
 
-def _without_others(source: Source, finding: Finding, project: Project) -> Case | None:
+def _without_others(source: Source, finding: Finding, project: Project, here: Project) -> Case | None:
     """The case of a finding in the file where all others are mended; None where there are none.
 
     Where it is not found there any more, for what mends another mends it too, only the errors are: these are in the way.
     """
-    for kinds in (tuple(Severity), (Severity.ERROR,)):
+    for kinds in (frozenset(Severity), frozenset({Severity.ERROR})):
 
-        def others(changed: Source, kinds: tuple[Severity, ...] = kinds) -> list[Finding]:
-            found = check_source(changed, project).findings
-            return [one for one in found if one.severity in kinds or one.code == finding.code]
+        def others(changed: Source, kinds: frozenset[Severity] = kinds) -> list[Finding]:
+            found = [
+                one for one in check_source(changed, here).findings if one.severity in kinds or one.code == finding.code
+            ]
+            program = build_program(changed, here.modules)
+            return [one if one.fix else _left_out(one, program) for one in found]
 
         fixed = fix_source(source, others, unsafe=True, leave=finding)
         if fixed.text != source.text and fixed.left is not None:
             mended = replace(source, text=fixed.text)
-            case = _case(_view(build_program(mended, project.modules), fixed.left), fixed.left, project)
+            again = check_source(mended, project).findings
+            place = fixed.left.code, fixed.left.span.start
+            left = next((one for one in again if (one.code, one.span.start) == place), fixed.left)
+            case = _case(_view(build_program(mended, project.modules), left), left, project)
             return replace(case, line=source.locate(finding.span.start).line) if case else None
     return None
+
+
+def _left_out(finding: Finding, program: Program) -> Finding:
+    """A finding about a keyword for which there is no fix, as if it could be deleted: so it is not in the way."""
+    probe, calls = find_probe(finding.name), objects_at(program, finding.span)
+    names = keywords_at(calls, finding.span)
+    call = next((one for one in calls if isinstance(one, LibraryCall)), None)
+    if probe is None or not probe.alone or not names or call is None:
+        return finding
+    edits = [program.rewriter.remove_argument(call, name) for name in sorted(names)]
+    fix = Fix("leave it out", tuple(edit for each in edits for edit in each or ()), Safety.UNSAFE, "to run the rest")
+    return replace(finding, fix=fix if all(edits) else None)
 
 
 @dataclass(frozen=True)

@@ -93,7 +93,7 @@ def claimed(session: Session, found: Found, options: VerifyOptions) -> Iterator[
         if not any(project.versions[name].stated for name in LIBRARIES):
             yield from cases_of(report.located, findings, here, wanted)
             continue
-        own = cases_of(report.located, report.findings, project, wanted)
+        own = cases_of(report.located, report.findings, project, wanted, here)
         own_here = dict(
             zip(map(_place, filter(wanted, findings)), cases_of(report.located, findings, here, wanted), strict=True)
         )

@@ -15,7 +15,7 @@ from itertools import count
 from typing import TYPE_CHECKING, Any
 
 from hflint.verify import bind, load
-from hflint.verify.libraries import MissingError, UnavailableError, library, one_line
+from hflint.verify.libraries import MissingError, UnavailableError, is_absence, library, one_line
 from hflint.verify.setup import DTYPES, Tokenizer, made_up
 from hflint.verify.twin import SENTENCES
 
@@ -45,10 +45,10 @@ def is_open(record: Mapping[str, Any]) -> bool:
 
 
 def _settled(run: Run, record: Mapping[str, Any], binding: Binding | None) -> Mapping[str, Any]:
-    make = _maker(run, binding) if binding and is_open(record) else None
+    names = [name for name in binding.kwargs if name in str(record["text"])] if binding else []
+    make = _maker(run, binding, names) if binding and is_open(record) else None
     if binding is None or make is None:
         return record
-    names = [name for name in binding.kwargs if name in str(record["text"])]
     hub = binding.method == "from_pretrained" and not _OF_THE_HUB.isdisjoint(names)
     written = {name: made_up(name) if binding.kwargs[name] is None else binding.kwargs[name] for name in names}
     if None in written.values():
@@ -59,6 +59,8 @@ def _settled(run: Run, record: Mapping[str, Any], binding: Binding | None) -> Ma
     except (MissingError, UnavailableError):
         return record
     except Exception as error:  # noqa: BLE001 - what the call raises is the evidence, if it names the keyword
+        if is_absence(error):
+            raise MissingError(one_line(error)) from None
         named = any(re.search(rf"\b{re.escape(name)}\b", str(error)) for name in names)
         return {**record, "ok": False, "text": f"{type(error).__name__}: {one_line(error)}"} if named else record
     if made := _distinct(make, names, given, without):
@@ -94,19 +96,19 @@ def _distinct(make: Make, names: list[str], given: Any, without: Any) -> str:
     return hashlib.sha256(repr(other).encode()).hexdigest()[:16] if other is not None else ""
 
 
-def _maker(run: Run, binding: Binding) -> Make | None:
+def _maker(run: Run, binding: Binding, names: list[str]) -> Make | None:
     """How to make the call with what this run has; None for one that cannot be made here."""
     name = binding.target.rpartition(".")[2]
     if binding.target in bind.LOADED and binding.method == "save_pretrained":
         return _saving(run, run.tokenizer if binding.target == "tokenizer" else run.model)
-    if binding.target == "datasets.load_dataset" and _OF_DATASETS.issuperset(binding.kwargs):
+    if binding.target == "datasets.load_dataset" and _OF_DATASETS.issuperset(names):
         return _rows(run)  # of others it takes what the builder has, and which one that is is not known
     if binding.method == "from_pretrained" and run.sources is not None:
         if "Tokenizer" in name and run.setup.tokenizer:
             return _tokenizer(run)
         if "Config" not in name and run.setup.model and run.model is not None:
             return _model(run)
-    if binding.target == "transformers.AutoConfig" and _OF_THE_HUB.issuperset(binding.kwargs):
+    if binding.target == "transformers.AutoConfig" and _OF_THE_HUB.issuperset(names):
         return _config(run)  # of others it takes what an architecture has, and which one that is is not known
     if binding.made is not None:
         return lambda kwargs: _fields(bind.find(binding.target)(**{**_others(binding), **kwargs}))

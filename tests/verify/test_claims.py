@@ -321,6 +321,11 @@ MAJOR = int(version("transformers").partition(".")[0]) if find_spec("transformer
         (loads_with(low_cpu_mem_usage=True), loads_with(), 4),
         (loads_with("AutoTokenizer", use_fast=False), loads_with("AutoTokenizer"), 5),  # 4 has two classes
         (Setup(bindings=(Binding("datasets.load_dataset", kwargs={"trust_remote_code": None}),)), Setup(), 4),
+        (
+            Setup(bindings=(Binding("datasets.load_dataset", kwargs={"name": None, "trust_remote_code": True}),)),
+            Setup(),
+            4,
+        ),
     ],
 )
 def test_a_keyword_that_makes_no_difference(verdict, before, after, since):

@@ -51,7 +51,7 @@ TRAINS = """\
 from transformers import AutoModelForCausalLM, DataCollatorForLanguageModeling, Trainer, TrainingArguments
 
 model = AutoModelForCausalLM.from_pretrained("gpt2")
-args = TrainingArguments("out", do_nothing_at_all=True)
+args = TrainingArguments("out", lr_scheduler_type="no_such")
 collator = DataCollatorForLanguageModeling(tokenizer, mlm=False)
 Trainer(model, args, train_dataset=dataset, data_collator=collator).train()
 """
@@ -222,7 +222,19 @@ def test_a_fix_that_leaves_a_program_that_raises_fails(report):
     verdict = report[1]["other_defect.py", "missing-pad-token"]
     assert verdict["before"]["raised"]["phase"] == "tokenize"
     assert verdict["verdict"] == "fix fails"
-    assert "do_nothing_at_all" in verdict["reason"]
+    assert "no_such" in verdict["reason"]
+
+
+@pytest.mark.usefixtures("libraries")
+def test_a_keyword_that_is_another_findings_is_not_in_the_way(run):
+    """Though nothing mends it."""
+    text = PADS.format("gpt2") + TRAINS.replace('lr_scheduler_type="no_such"', "do_nothing_at_all=True")
+    result = run(program(text), "--select", "missing-pad-token", "--report", "odd.json")
+    verdicts = json.loads(Path("odd.json").read_text(encoding="utf-8"))["verdicts"]
+    assert {(one["verdict"], one["reason"]) for one in verdicts} == {
+        ("confirmed", "with the file's other findings mended")
+    }
+    assert result.exit_code == 0
 
 
 @pytest.mark.usefixtures("report")
