@@ -113,7 +113,7 @@ def _left_out(finding: Finding, program: Program) -> Finding:
     probe, calls = find_probe(finding.name), objects_at(program, finding.span)
     names = keywords_at(calls, finding.span)
     call = next((one for one in calls if isinstance(one, LibraryCall)), None)
-    if probe is None or not probe.alone or not names or call is None:
+    if probe is None or not probe.until_bound or not names or call is None:
         return finding
     edits = [program.rewriter.remove_argument(call, name) for name in sorted(names)]
     fix = Fix("leave it out", tuple(edit for each in edits for edit in each or ()), Safety.UNSAFE, "to run the rest")

@@ -93,15 +93,14 @@ def claimed(session: Session, found: Found, options: VerifyOptions) -> Iterator[
         if not any(project.versions[name].stated for name in LIBRARIES):
             yield from cases_of(report.located, findings, here, wanted)
             continue
+        claims = [_place(one) for one in filter(wanted, findings)]
+        # Where the project allows other libraries, the fixes are those for the ones that are installed.
+        here_cases = [] if holds(project, here) else list(cases_of(report.located, findings, here, wanted))
+        instead = dict(zip(claims, here_cases, strict=False))
         own = cases_of(report.located, report.findings, project, wanted, here)
-        own_here = dict(
-            zip(map(_place, filter(wanted, findings)), cases_of(report.located, findings, here, wanted), strict=True)
-        )
         for finding, case in zip(filter(wanted, report.findings), own, strict=True):
-            if isinstance(case, Unverified):
-                yield case
-            elif _place(finding) in own_here:  # with the fix for these libraries
-                yield case if holds(project, here) else own_here[_place(finding)]
+            if _place(finding) in claims or isinstance(case, Unverified):
+                yield instead.get(_place(finding), case)
             else:
                 yield _not_claimed(case, project, here)
 

@@ -18,8 +18,9 @@ if TYPE_CHECKING:
 
     from hflint.verify.locate import Sources
 
-# Arguments that say where a checkpoint comes from; they mean nothing for a twin.
-WHENCE = {"revision", "token", "cache_dir", "local_files_only", "force_download", "proxies", "subfolder", "variant"}
+# Arguments that say how a checkpoint is fetched, and which one it is: these mean nothing for a twin.
+_FETCHING = {"token", "cache_dir", "force_download", "proxies"}
+WHENCE = _FETCHING | {"revision", "local_files_only", "subfolder", "variant"}
 _ACCELERATORS = ("cuda", "mps", "xpu", "npu", "hpu", "mlu")
 DEVICES = {"cpu": "CPU", "cuda": "GPU"}
 _FLASH = {"flash_attention_2", "flash_attention_3", "kernels-community/flash-attn2"}
@@ -50,7 +51,7 @@ def _key(key: str) -> Any:
 def load_tokenizer(setup: Setup, sources: Sources, notes: list[str]) -> Any:
     """The tokenizer as the program loads and changes it."""
     wanted = setup.tokenizer or Tokenizer()
-    kwargs = {k: v for k, v in resolve(wanted.kwargs, {}).items() if sources.real or k not in WHENCE}
+    kwargs = _where_it_is(resolve(wanted.kwargs, {}), sources)
     trust(kwargs, sources, "tokenizer")
     try:
         found = attribute("transformers", wanted.loader).from_pretrained(sources.tokenizer, **kwargs)
@@ -118,8 +119,7 @@ def _set(owner: Any, path: str, value: Any) -> None:
 
 def model_kwargs(setup: Setup, sources: Sources, device: str, notes: list[str]) -> dict[str, Any]:
     """The arguments of the load as written, but for what cannot be on this machine; each such change is noted."""
-    written = resolve((setup.model or Model()).kwargs, {})
-    kwargs = {key: value for key, value in written.items() if sources.real or key not in WHENCE}
+    kwargs = _where_it_is(resolve((setup.model or Model()).kwargs, {}), sources)
     trust(kwargs, sources, "model")
     if kwargs.get("attn_implementation") in _FLASH and device == "cpu":
         notes.append(f"attn_implementation={kwargs['attn_implementation']!r} needs a GPU: run with sdpa")
@@ -132,6 +132,11 @@ def model_kwargs(setup: Setup, sources: Sources, device: str, notes: list[str]) 
         notes.append("max_memory was left out: there is no GPU")
         kwargs.pop("max_memory")
     return kwargs
+
+
+def _where_it_is(written: Mapping[str, Any], sources: Sources) -> dict[str, Any]:
+    """The arguments without those that say where a checkpoint comes from: it is in the local cache, or was made for the run."""
+    return {k: v for k, v in written.items() if k not in (_FETCHING if sources.real else WHENCE)}
 
 
 def trust(kwargs: dict[str, Any], sources: Sources, part: str) -> None:

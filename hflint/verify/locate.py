@@ -10,28 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 from hflint.verify import repositories, sized, twin
 from hflint.verify.libraries import UnavailableError, attribute, library, one_line
-from hflint.verify.setup import Model, Setup, Tokenizer, TokenizerFacts
+from hflint.verify.recipe import POSITIONS, VOCAB, Recipe
+from hflint.verify.setup import Model, Setup, Tokenizer
 
 if TYPE_CHECKING:
     from hflint.verify.outcome import Plan
 
 REAL_ON_CPU = 2 * 2**30  # bytes of weights; a larger model is run as its twin where there is no accelerator
-VOCAB, SMALLER_VOCAB, PADDED_VOCAB = 400, 330, 448  # of twins: usual, below its tokenizer's, above it
-_POSITIONS = ("max_position_embeddings", "n_positions", "max_target_positions", "max_source_positions")
-_HAVE_PAD = {
-    "qwen2",
-    "qwen3",
-    "bert",
-    "t5",
-    "roberta",
-    "bart",
-    "mt5",
-    "distilbert",
-    "electra",
-    "gemma",
-    "gemma2",
-    "bloom",
-}
+SMALLER_VOCAB, PADDED_VOCAB = 330, 448  # of twins: below its tokenizer's, above it
 
 
 @dataclass(frozen=True)
@@ -45,9 +31,7 @@ class Sources:
     config: Mapping[str, Any] | None  # of the full-size model, where known
     model_type: str
     own_tokenizer: str = ""  # of the model, where the program gives it another's
-    has_code: bool = (
-        False  # whether the repository brings code of its own: a few lines of ours, unless that was allowed
-    )
+    has_code: bool = False  # whether the repository brings code: a few lines of ours, unless its own was allowed
     coded: str = ""  # the part that brings it, "model" or "tokenizer", where it is not both
     marked: str = ""  # a second repository, of one pickle that holds code
     stored: str = ""  # how its config.json says that it is quantized, where nothing quantized it
@@ -90,7 +74,9 @@ def locate(setup: Setup, plan: Plan, device: str, shared: Path) -> Sources:
     barred = bool(config and "auto_map" in config and not plan.remote_code)
     made = plan.repository in ("code", "pickle")  # what the hub has of these is never run, whatever is allowed
     if made and plan.model == "real":
-        raise UnavailableError(f"{model.id} itself is not run for this claim, only a repository made for it")
+        raise UnavailableError("the repository itself is not run for this claim, only one that is made for it")
+    if not made and (alone := _tokenizer_alone(setup, plan)):
+        return alone
     if barred and config and not made and (plan.model == "real" or not config.get("model_type")):
         raise UnavailableError(f"{model.id} needs its own code, which is not run without --allow-remote-code")
     weights = _weight_bytes(folder) if folder else 0
@@ -137,6 +123,32 @@ def _real(setup: Setup, model: Model, config: dict[str, Any] | None) -> Sources:
         own_tokenizer="" if tokenizer == model.id else str(model.id),
         has_code=bool(config and "auto_map" in config),
         are_known=True,
+    )
+
+
+def _tokenizer_alone(setup: Setup, plan: Plan) -> Sources | None:
+    """The real tokenizer, where a setup has nothing else; None where it is to be made.
+
+    Raises:
+        UnavailableError: the real one was demanded and is not there, or needs its own code.
+    """
+    tokenizer = setup.tokenizer
+    if setup.model or setup.pipeline or setup.training or tokenizer is None or not tokenizer.id or plan.model == "twin":
+        return None
+    folder = _real_tokenizer(tokenizer.id, tokenizer.kwargs.get("revision"))
+    config = Path(folder or "", "tokenizer_config.json")
+    has_code = folder is not None and config.is_file() and '"auto_map"' in config.read_text(encoding="utf-8")
+    if folder is None or (has_code and not plan.remote_code):
+        if plan.model == "real":
+            lacks = (
+                "needs its own code, which is not run without --allow-remote-code"
+                if folder
+                else "is not in the local cache"
+            )
+            raise UnavailableError(f"{tokenizer.id} {lacks}")
+        return None
+    return Sources(
+        "", tokenizer.id, real=True, description=f"real {tokenizer.id}", config=None, model_type="", has_code=has_code
     )
 
 
@@ -192,7 +204,7 @@ def _make_twin(
     theirs = _real_tokenizer(model.id, model.kwargs.get("revision")) if other and not coded else None
     vocab = model.facts.vocab_size or getattr(full, "vocab_size", None)
     sizes = _sizes(vocab, tokenizer.facts.vocab_size or _length(given, other), other=other, real=bool(given))
-    recipe = _Recipe(
+    recipe = Recipe(
         model.loader, model_type, full, tokenizer, given, theirs, sizes, _stored_dtype(model, config),
         learned=plan.pretrained, labels=_labels(model),
         positions=_positions(model, full) if plan.repository == "positions" else 0,
@@ -218,92 +230,6 @@ def _make_twin(
     )
 
 
-@dataclass(frozen=True)
-class _Recipe:
-    """What a twin and its tokenizer are made from."""
-
-    loader: str
-    model_type: str
-    full: Any  # the configuration object of the full-size model
-    tokenizer: Tokenizer
-    given: str | None  # the folder of the real tokenizer that the program loads
-    theirs: str | None  # that of the model's real tokenizer, where the program loads another
-    sizes: tuple[int, int]  # of the model's vocabulary, and of the other tokenizer's (0 where it is the model's own)
-    dtype: str
-    learned: bool
-    labels: int = 0  # that the program gives its head; 0 where it says nothing
-    positions: int = 0  # of the full-size model, where the twin has as many
-    quantized: str = ""  # how it is stored
-    pickled: bool = False  # whether there are pickles beside the weights, with code and without
-    unsafe: bool = False  # whether the program reads nothing but pickles
-    coded: str = ""  # the part that brings code: "model" or "tokenizer"
-    named: str = ""  # the model type by its name, which the library need not know
-
-    def identity(self) -> dict[str, Any]:
-        """What tells one twin from another; its attributes set later are no part of it."""
-        facts = self.tokenizer.facts
-        return {
-            **vars(self),
-            "full": self.full.to_dict(),
-            "tokenizer": [dict(facts.special), facts.adds_bos, facts.chat_template, self.tokenizer.loader],
-        }
-
-    def write(self, folder: Path) -> None:
-        """Make both and save them to `folder`."""
-        size, other = self.sizes
-        pad = self.model_type in _HAVE_PAD
-        real = self.theirs if other else self.given
-        if real:
-            loader = "AutoTokenizer" if other else self.tokenizer.loader
-            made = attribute("transformers", loader).from_pretrained(real)
-            vocab = max(size, len(made)) if other else len(made)
-        else:
-            facts = TokenizerFacts() if other else self.tokenizer.facts
-            if "MaskedLM" in self.loader:
-                facts = replace(facts, special={"mask_token": "<mask>", **facts.special})
-            made = twin.make_tokenizer(facts, pad=pad, size=min(VOCAB, size))
-            vocab = len(made) + max(0, size - VOCAB)
-        config = self._config(made, vocab)
-        if not real and (getattr(config, "type_vocab_size", 0) or 0) < 2:
-            # 4.x makes token types for every tokenizer, and saves what it was made with.
-            made.model_input_names = made.init_kwargs["model_input_names"] = ["input_ids", "attention_mask"]
-        model = _built(self.loader, config)
-        if self.learned and "LM" in self.loader:
-            twin.learn(model, made)
-        model.to(getattr(library("torch"), self.dtype)).save_pretrained(folder)
-        if not real:
-            made.save_pretrained(folder)
-        if other and not self.given:
-            twin.make_tokenizer(_other(self.tokenizer.facts), pad=pad, size=other).save_pretrained(folder / "tokenizer")
-        self._add(folder, model, made)
-
-    def _config(self, tokenizer: Any, vocab: int) -> Any:
-        """The twin's configuration, for the tokenizer and the labels of its head."""
-        names = {number: f"LABEL_{number}" for number in range(self.labels)}
-        head = {"id2label": names, "label2id": {name: number for number, name in names.items()}} if names else {}
-        places = {key: self.positions for key in _POSITIONS if self.positions and hasattr(self.full, key)}
-        config = twin.twin_config(self.full, vocab, vocab_size=vocab, **head, **places, **twin.special_ids(tokenizer))
-        if getattr(config, "is_encoder_decoder", False) and getattr(config, "decoder_start_token_id", None) is None:
-            config.decoder_start_token_id = tokenizer.pad_token_id or 0
-        return config
-
-    def _add(self, folder: Path, model: Any, tokenizer: Any) -> None:
-        """What the repository has beside a plain checkpoint."""
-        if self.pickled:
-            repositories.add_marked(folder, model)
-        if self.pickled or self.unsafe:
-            repositories.add_pickle(folder, model)
-        if self.quantized:
-            described = getattr(self.full, "quantization_config", None)
-            repositories.store_quantized(folder, type(model), self.quantized, described, tokenizer)
-        if self.coded == "tokenizer":
-            tokenizer.save_pretrained(folder / "tokenizer")
-            native = self.named == self.model_type
-            repositories.add_tokenizer_code(folder / "tokenizer", self.named, native=native)
-        elif self.coded:
-            repositories.add_model_code(folder, self.loader, self.named, model.config, model)
-
-
 def _loads(loader: str, model_type: str) -> bool:
     """Whether a class is one of a model type's, which several share at times."""
     mapping = library("transformers").models.auto.configuration_auto.CONFIG_MAPPING
@@ -314,21 +240,6 @@ def _is_native(model_type: str) -> bool:
     return model_type in library("transformers").models.auto.configuration_auto.CONFIG_MAPPING
 
 
-def _built(loader: str, config: Any) -> Any:
-    """The twin; one without a head where the class has none for it, which the program's own load will say."""
-    try:
-        return twin.build(loader, config)
-    except ValueError as error:
-        if "Unrecognized configuration class" not in str(error):
-            raise
-        return twin.build("AutoModel", config)
-
-
-def _other(facts: TokenizerFacts) -> TokenizerFacts:
-    """A tokenizer whose ids all mean other tokens than those of one without these: special tokens come first."""
-    return replace(facts, special={**facts.special, "cls_token": "<cls>", "sep_token": "<sep>", "mask_token": "<mask>"})
-
-
 def _length(folder: str | None, other: bool) -> int | None:
     """The size of a real tokenizer that is another's."""
     return len(attribute("transformers", "AutoTokenizer").from_pretrained(folder)) if folder and other else None
@@ -336,7 +247,7 @@ def _length(folder: str | None, other: bool) -> int | None:
 
 def _positions(model: Model, full: Any) -> int:
     """How many tokens the full-size model is for."""
-    found = (getattr(full, key, None) for key in _POSITIONS)
+    found = (getattr(full, key, None) for key in POSITIONS)
     return model.facts.positions or next((number for number in found if isinstance(number, int)), 0)
 
 

