@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from hflint.verify.setup import Binding, Setup
 
+_READ = (".py", ".md", ".jinja", ".j2")  # code, and templates that are filled from keywords
 LOADED = ("tokenizer", "model")  # targets that are objects of the run, looked at once they are loaded
 
 
@@ -190,7 +191,7 @@ def unread(target: Any, names: list[str]) -> str:
         return ""
     folder = Path(str(library(root).__file__)).parent
     wanted = re.compile(rb"\b(" + b"|".join(re.escape(name.encode()) for name in names) + rb")\b")
-    if any(wanted.search(path.read_bytes()) for path in folder.rglob("*.py")):
+    if any(wanted.search(path.read_bytes()) for path in folder.rglob("*") if path.suffix in _READ):
         return ""
     listed = ", ".join(f"`{name}`" for name in names)
     return f"nothing in {root} {versions().get(root, '')} reads {listed}"

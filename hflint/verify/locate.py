@@ -126,6 +126,10 @@ def _real(setup: Setup, model: Model, config: dict[str, Any] | None) -> Sources:
     )
 
 
+def _is_tokenizer_alone(setup: Setup) -> bool:
+    return not (setup.model or setup.pipeline or setup.training)
+
+
 def _tokenizer_alone(setup: Setup, plan: Plan) -> Sources | None:
     """The real tokenizer, where a setup has nothing else; None where it is to be made.
 
@@ -133,7 +137,7 @@ def _tokenizer_alone(setup: Setup, plan: Plan) -> Sources | None:
         UnavailableError: the real one was demanded and is not there, or needs its own code.
     """
     tokenizer = setup.tokenizer
-    if setup.model or setup.pipeline or setup.training or tokenizer is None or not tokenizer.id or plan.model == "twin":
+    if not _is_tokenizer_alone(setup) or tokenizer is None or not tokenizer.id or plan.model == "twin":
         return None
     folder = _real_tokenizer(tokenizer.id, tokenizer.kwargs.get("revision"))
     config = Path(folder or "", "tokenizer_config.json")
@@ -214,11 +218,12 @@ def _make_twin(
     folder = twin.saved_once(shared, recipe.identity(), recipe.write)
     beside = folder / "tokenizer" if (folder / "tokenizer").is_dir() else folder
     layers = json.loads((folder / "config.json").read_text(encoding="utf-8")).get("num_hidden_layers")
+    about = f"twin of {named or model_type}" + (f" ({layers} layers)" if layers else "") + note
     return Sources(
         str(folder),
         given or str(beside),
         real=False,
-        description=f"twin of {named or model_type}" + (f" ({layers} layers)" if layers else "") + note,
+        description="a tokenizer made for the run" if _is_tokenizer_alone(setup) else about,
         config=full.to_dict() if config or model.facts.model_type else None,
         model_type=model_type,
         own_tokenizer=(theirs or str(folder)) if other else "",
