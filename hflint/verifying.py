@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import signal
 import sys
+import time
 from collections import Counter
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
 
 NEEDED = ("torch", "transformers")  # without these nothing can be run
 INSTALL = "pip install 'hflint[verify]', or name with --python an interpreter that has them"
+PATIENCE = 1.5  # seconds, in which further signals mean the same
 PIPE_WIDTH = 500  # characters of a table that no terminal limits: a row a line
 
 
@@ -79,7 +81,7 @@ def run_verify(options: VerifyOptions) -> int:
     """Verify, report and say with which code to exit: 0 all hold, 1 some do not, 2 could not run."""
     if options.report and (reason := refused(options.report)):  # better known before the runs than after
         return complain(reason)
-    asked: list[int] = []  # signals to end
+    asked: list[float] = []  # when signals to end came
     try:
         with _terminable(asked):
             if options.record:
@@ -97,27 +99,29 @@ def run_verify(options: VerifyOptions) -> int:
 
 
 @contextmanager
-def _terminable(asked: list[int]) -> Iterator[None]:
-    """SIGTERM ends as Ctrl-C does, so that no process and no file is left; a second one does not stop the clearing up.
+def _terminable(asked: list[float]) -> Iterator[None]:
+    """SIGTERM ends as Ctrl-C does, so that no process and no file is left; impatience does not stop the clearing up.
+
+    A library may swallow the exception: later ones are raised again, until a session is being closed.
 
     Args:
-        asked: gets the signal that came.
+        asked: gets the time of each signal that was raised.
     """
     numbers = [one for one in (signal.SIGINT, signal.SIGTERM) if signal.getsignal(one) != signal.SIG_IGN]
 
-    def interrupt(number: int, _frame: FrameType | None) -> None:
-        asked.append(number)
-        for one in numbers:
-            signal.signal(one, signal.SIG_IGN)
-        raise KeyboardInterrupt
+    def interrupt(_number: int, _frame: FrameType | None) -> None:
+        if not asked or time.monotonic() - asked[-1] > PATIENCE:
+            asked.append(time.monotonic())
+            raise KeyboardInterrupt
 
     before = {number: signal.signal(number, interrupt) for number in numbers}
     try:
         yield
     finally:
-        if not asked:  # else the process ends, and nothing shall cut that short
-            for number, handler in before.items():
-                signal.signal(number, handler)
+        for number, handler in before.items():
+            signal.signal(
+                number, signal.SIG_IGN if asked else handler
+            )  # the process ends, and nothing shall cut that short
 
 
 # --- findings ---------------------------------------------------------------------------------------------------------

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import shutil
+import signal
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from queue import Queue
@@ -63,15 +66,16 @@ class Session:
         self.close()
 
     def close(self) -> None:
-        """End all workers and remove the temporary folder."""
+        """End all workers and remove the temporary folder, whatever signals come meanwhile."""
         self.closed = True
-        for worker in self.workers:
-            worker.close()
-        for _ in range(_TRIES):  # a killed run may write until the system gets to it
-            shutil.rmtree(self.folder, ignore_errors=True)
-            if not self.folder.exists():
-                break
-            time.sleep(0.05)
+        with _deaf():
+            for worker in self.workers:
+                worker.close()
+            for _ in range(_TRIES):  # a killed run may write until the system gets to it
+                shutil.rmtree(self.folder, ignore_errors=True)
+                if not self.folder.exists():
+                    break
+                time.sleep(0.05)
 
     @property
     def environment(self) -> dict[str, Any]:
@@ -157,6 +161,19 @@ class Session:
             reason="; ".join(filter(None, (again.verdict.reason, "with the file's other findings mended"))),
         )
         return again
+
+
+@contextmanager
+def _deaf() -> Iterator[None]:
+    """Signals to end are ignored inside; only the main thread gets any."""
+    numbers = (signal.SIGINT, signal.SIGTERM) if threading.current_thread() is threading.main_thread() else ()
+    before = {number: signal.signal(number, signal.SIG_IGN) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            if handler is not None:  # that of a program which Python is a part of
+                signal.signal(number, handler)
 
 
 def _was_cut_short(result: Result) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -19,6 +20,7 @@ from click.testing import CliRunner
 from jsonschema import validate
 
 import hflint.evidence
+from hflint import verifying
 from hflint.cli import main
 from hflint.evidence import Evidence, Record, evidence_section, read_record, write_record
 from hflint.findings import Edit, Fix, Safety, Severity, Span
@@ -484,3 +486,21 @@ def test_an_interrupted_run_leaves_nothing(tmp_path, number, jobs):
     assert workers
     assert not left_in(temporary)
     assert not list(temporary.iterdir())
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals")
+def test_an_interrupt_that_a_library_swallows_can_be_repeated(monkeypatch):
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    said = []
+    try:
+        with verifying._terminable(said):
+            with contextlib.suppress(KeyboardInterrupt):
+                signal.raise_signal(signal.SIGINT)
+            signal.raise_signal(signal.SIGINT)  # impatience
+            assert len(said) == 1
+            monkeypatch.setattr(verifying, "PATIENCE", -1.0)
+            with pytest.raises(KeyboardInterrupt):
+                signal.raise_signal(signal.SIGINT)
+    finally:
+        signal.signal(signal.SIGINT, before)
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
