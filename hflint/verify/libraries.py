@@ -102,7 +102,8 @@ def _capability() -> tuple[int, int]:
 
 def is_absence(error: BaseException) -> bool:
     """Whether it says that a library is to be installed, in whichever words."""
-    return isinstance(error, ImportError) and "install" in str(error).lower()
+    text = str(error).lower()  # of a name that is gone, it shows the file, whose path may be of anything
+    return isinstance(error, ImportError) and "cannot import name" not in text and "install" in text
 
 
 def versions() -> dict[str, str]:

@@ -7,6 +7,7 @@ import sys
 import pytest
 
 from hflint.verify.bind import check, check_loaded
+from hflint.verify.libraries import is_absence
 from hflint.verify.setup import Binding, Setup
 
 LIBRARY = """
@@ -145,3 +146,16 @@ def test_methods_of_what_is_loaded_are_looked_up_on_it(made):
     records = list(check_loaded(setup, {"tokenizer": sys.modules["fakelib"].Loaded(), "model": None}))
     assert [record["ok"] for record in records] == [True, False]
     assert not list(check(setup))
+
+
+@pytest.mark.parametrize(
+    ("error", "absent"),
+    [
+        (ImportError("Quark is not installed. Please refer to its documentation."), True),
+        (ImportError("X requires the Torchvision library. Please install it"), True),
+        (ImportError("cannot import name 'AdamW' from 'transformers' (/opt/install/transformers/__init__.py)"), False),
+        (ValueError("install it"), False),
+    ],
+)
+def test_a_library_that_is_not_there_is_told_from_a_name_that_is_gone(error, absent):
+    assert is_absence(error) is absent
