@@ -141,7 +141,15 @@ class _View:
 def _view(program: Program, finding: Finding) -> _View:
     anchors = objects_at(program, finding.span)
     near = [one for related in finding.related if not related.span.file for one in objects_at(program, related.span)]
-    return _View(program, tuple(anchors), tuple(near), keywords_at(anchors, finding.span))
+    focus = keywords_at(anchors, finding.span) or _keyword_named(finding, anchors)
+    return _View(program, tuple(anchors), tuple(near), focus)
+
+
+def _keyword_named(finding: Finding, anchors: Iterable[Object]) -> frozenset[str] | None:
+    """The keyword that a finding about a whole call begins with, where the call has it from a `**`."""
+    name = finding.message.partition("`")[2].partition("`")[0]
+    has_it = any(isinstance(one, LibraryCall) and name in one.arguments for one in anchors)
+    return frozenset({name}) if has_it and finding.message.startswith("`") else None
 
 
 def _case(view: _View, finding: Finding, project: Project) -> Case | None:
