@@ -33,7 +33,7 @@ class SessionError(Exception):
 
 
 def choose_python(wanted: str | None = None, folder: Path | None = None) -> str:
-    """The interpreter whose libraries are verified: `wanted`, the active environment's, .venv's, else our own.
+    """The interpreter whose libraries are verified: `wanted`, the active environment's, the nearest .venv's upwards, else our own.
 
     Raises:
         SessionError: `wanted` is not there.
@@ -43,11 +43,9 @@ def choose_python(wanted: str | None = None, folder: Path | None = None) -> str:
         if not found:
             raise SessionError(f"no Python at {wanted}")
         return found
-    environments = [
-        os.environ.get("VIRTUAL_ENV"),
-        os.environ.get("CONDA_PREFIX"),
-        str((folder or Path.cwd()) / ".venv"),
-    ]
+    start = (folder or Path()).resolve()
+    beside = [str(one / ".venv") for one in (start, *start.parents)]
+    environments = [os.environ.get("VIRTUAL_ENV"), os.environ.get("CONDA_PREFIX"), *beside]
     for environment in filter(None, environments):
         for name in ("bin/python", "Scripts/python.exe"):
             if Path(environment, name).exists():

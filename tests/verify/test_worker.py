@@ -65,6 +65,7 @@ def test_the_interpreter_is_the_one_asked_for_then_active_then_beside(tmp_path, 
     (tmp_path / ".venv" / "bin").mkdir(parents=True)
     (tmp_path / ".venv" / "bin" / "python").touch()
     assert choose_python(None, tmp_path) == str(tmp_path / ".venv" / "bin" / "python")
+    assert choose_python(None, tmp_path / "src" / "package") == str(tmp_path / ".venv" / "bin" / "python")
     monkeypatch.setenv("VIRTUAL_ENV", str(Path(bare).parents[1]))
     assert choose_python(None, tmp_path) == bare
     assert choose_python(sys.executable, tmp_path) == sys.executable
