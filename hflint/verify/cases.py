@@ -94,6 +94,8 @@ def _without_others(source: Source, finding: Finding, project: Project, here: Pr
             found = [
                 one for one in check_source(changed, here).findings if one.severity in kinds or one.code == finding.code
             ]
+            if all(one.fix for one in found):
+                return found
             program = build_program(changed, here.modules)
             return [one if one.fix else _left_out(one, program) for one in found]
 

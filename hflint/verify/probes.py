@@ -41,8 +41,8 @@ class Probe:
         alike: of before and after, what they show together where before does not alone.
         silence: why a run that showed nothing proves nothing, or None where it does.
         alone: whether the claim is about a call, whatever the program does with what it makes.
-        repeated: whether a call that takes any keyword is repeated without those in question.
-        until_bound: whether a signature that refuses or takes the call decides, and nothing else has to be run.
+        until_bound: whether a signature that refuses or takes the call decides, and nothing else has to be run; where it
+            takes any keyword, the call is repeated without those in question.
     """
 
     name: str
@@ -58,7 +58,6 @@ class Probe:
     alike: Gain | None = None
     silence: Sign | None = None
     alone: bool = False
-    repeated: bool = False
     until_bound: bool = False
 
     def plan(self, base: Plan, *, fixed: bool = False) -> Plan:
@@ -70,7 +69,7 @@ class Probe:
             compare_alone=self.compare_alone,
             repository=self.repository,
             sized=base.sized and self.sized,
-            repeated=self.repeated and (not fixed or self.alike is not None),
+            repeated=self.until_bound and (not fixed or self.alike is not None),
             until_bound=self.until_bound,
         )
 
@@ -144,6 +143,11 @@ def _unknown_calls(outcome: Outcome) -> str:
     return f"the call is taken: {open_ended[0]}" if open_ended else ""
 
 
+def _of_keyword(name: str, phases: tuple[str, ...], shows: Sign, alike: Gain | None = None) -> Probe:
+    """A claim about a keyword of a call."""
+    return Probe(name, phases, shows, alike=alike, alone=True, until_bound=True)
+
+
 PROBES = {
     probe.name: probe
     for probe in (
@@ -194,31 +198,14 @@ PROBES = {
             alone=True,
         ),
         Probe("wrong-head", ("load", "train"), signs.raises(r"Unrecognized configuration class|did not return a loss")),
-        Probe(
-            "removed-argument",
-            ("bind", "load", "tokenize", "pipeline"),
-            signs.removed_argument,
-            alone=True,
-            repeated=True,
-            until_bound=True,
-        ),
-        Probe(
+        _of_keyword("removed-argument", ("bind", "load", "tokenize", "pipeline"), signs.removed_argument),
+        _of_keyword(
             "renamed-argument",
             ("bind", "load", "tokenize", "train", "pipeline"),
             signs.renamed_argument,
             alike=signs.both_names,
-            alone=True,
-            repeated=True,
-            until_bound=True,
         ),
-        Probe(
-            "unknown-argument",
-            ("bind", "load", "tokenize", "pipeline"),
-            signs.unknown_argument,
-            alone=True,
-            repeated=True,
-            until_bound=True,
-        ),
+        _of_keyword("unknown-argument", ("bind", "load", "tokenize", "pipeline"), signs.unknown_argument),
         Probe("removed-import", ("bind",), signs.refused_call),
         Probe("removed-pipeline-task", ("bind",), signs.refused_call),
         Probe("removed-method", ("bind",), signs.refused_call),
